@@ -1,0 +1,68 @@
+# Copyright (c) 2026, the prositronic.infra contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The one place where values cross between Ansible's types and the engine's plain ones, and errors become Ansible's.
+
+Since ansible-core 2.19 a value in a template is a lazy, tagged container: C code that walks it (pydantic, orjson) sees
+unresolved parts. Walking by the Python protocol resolves every template and lets an undefined variable raise its own error.
+"""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+from collections.abc import Mapping
+
+from ansible.errors import AnsibleError
+from ansible.module_utils.basic import missing_required_lib
+
+from ._pydantic import MINIMUM_VERSION, PYDANTIC_IMPORT_ERROR
+
+
+def to_native(value: t.Any) -> t.Any:
+    """Return a copy of `value` made of exact builtins, with every template in it resolved.
+
+    :raises TypeError: for a type that is no data, naming the type.
+    """
+    if value is None or value is True or value is False:
+        return value
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, Mapping):
+        return {to_native(key): to_native(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return [to_native(part) for part in value]
+    if isinstance(value, (datetime.date, datetime.time)):
+        return value.isoformat()
+    raise TypeError(f"a value of type {type(value).__name__} is not data")
+
+
+def call(
+    function: t.Callable[..., t.Any], arguments: Mapping[str, t.Any], door: str, error: type[AnsibleError]
+) -> t.Any:
+    """Call the engine from a door: arguments to plain values, refusals to Ansible's error with the door's name before it.
+
+    :param function: takes the arguments by name; returns plain data.
+    :param door: name of the plugin, to begin the error with.
+    :param error: class of the error to raise.
+    """
+    if PYDANTIC_IMPORT_ERROR:
+        raise error(f"{door}: {missing_required_lib(f'pydantic >= {MINIMUM_VERSION}')}")
+    # Outside the try: an undefined variable must reach the user as Ansible's own error, with its line and column.
+    plain = {name: _argument(name, value, door, error) for name, value in arguments.items()}
+    try:
+        return function(**plain)
+    except ValueError as refused:
+        raise error(f"{door}: {refused}") from refused
+
+
+def _argument(name: str, value: t.Any, door: str, error: type[AnsibleError]) -> t.Any:
+    try:
+        return to_native(value)
+    except TypeError as refused:
+        raise error(f"{door}: {name}: {refused}; give text, numbers, lists and mappings") from refused
