@@ -118,6 +118,8 @@ def read_header(file: int, size_bytes: int, allowance: Allowance) -> Header:
 
     Raises GGUFError for what is not a complete GGUF file that llama.cpp can load, OSError when reading fails.
     """
+    if not size_bytes:
+        raise _damaged("is empty")
     window = _Window(file, size_bytes, allowance)
     version = _read_version(window)
     n_tensors, n_keys = window.unpack(_COUNTS, "its counts of tensors and keys")
@@ -154,9 +156,9 @@ class _Window:
     def position(self) -> int:
         return self._base + self._at
 
-    def peek(self, count: int) -> bytes:
-        """The next bytes, `count` or what is left of the file, without moving on."""
-        self._fill(0, "")
+    def peek(self, count: int, what: str) -> bytes:
+        """The next bytes, `count` or what is left of the file but at least one, without moving on."""
+        self._fill(1, what)
         return self._buffer[:count]
 
     def take(self, count: int, what: str) -> bytes:
@@ -187,17 +189,15 @@ class _Window:
         # The one hot loop: a vocabulary and its merges are 250,000 strings and more.
         length_at = _U64.unpack_from
         size = _U64.size
-        buffer, at, left = self._buffer, self._at, count
-        while left:
-            try:
-                for left in range(left, 0, -1):
-                    at += size + length_at(buffer, at)[0]
-                left = 0
-            except (struct.error, OverflowError):
-                # The next length lies outside the chunk.
+        buffer, at = self._buffer, self._at
+        last = len(buffer) - size
+        for dummy in range(count):
+            if at > last:
                 self._at = at
                 self._fill(size, what)
                 buffer, at = self._buffer, self._at
+                last = len(buffer) - size
+            at += size + length_at(buffer, at)[0]
         self._at = at
         self.skip(0, what)
 
@@ -233,9 +233,7 @@ def _shown(name: str) -> str:
 
 
 def _read_version(window: _Window) -> int:
-    start = window.peek(32)
-    if not start:
-        raise _damaged("is empty")
+    start = window.peek(32, "its first bytes")
     if start[:4] != b"GGUF":
         for at, magic, kind, remedy in _NOT_GGUF:
             if start.startswith(magic, at):
