@@ -1,0 +1,39 @@
+# Copyright (c) 2026, the prositronic.infra contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""GGUF metadata becomes the tensor list that llama.cpp's converter writes: names, shapes, types before quantising."""
+
+from __future__ import annotations
+
+import difflib
+import typing as t
+from collections.abc import Mapping
+
+from ..contract.base import ContractError
+from ..model.model import Tensor
+from .families import ARCHITECTURES
+from .hyperparameters import Hyperparameters
+
+
+def tensors(metadata: Mapping[str, t.Any]) -> tuple[Tensor, ...]:
+    """Return the tensors of the model that `metadata` describes, matrices in BF16, the rest in F32 (or I32).
+
+    :param metadata: GGUF keys, and `checkpoint.` keys (see hyperparameters.py) where the model differs from its kin.
+    :raises ContractError: the architecture is not known, a key is missing, or a value cannot be.
+    """
+    h = Hyperparameters(metadata)
+    architecture = ARCHITECTURES.get(h.architecture)
+    if architecture is None:
+        near = difflib.get_close_matches(h.architecture[:64], ARCHITECTURES, n=1)
+        raise ContractError(
+            "model metadata: 'general.architecture' names an architecture whose tensors are not known here"
+            + (f"; did you mean '{near[0]}'?" if near else "; pass the header of a GGUF file (gguf_info) instead")
+        )
+    result = tuple(Tensor(*entry) for entry in architecture.entries(h))
+    for tensor in result:
+        if 0 in tensor.shape:
+            raise ContractError(
+                f"model metadata: a width of 0 leaves '{tensor.name}' empty; a key of {h.architecture} is 0 that must not be"
+            )
+    return result
