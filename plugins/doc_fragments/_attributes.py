@@ -41,8 +41,10 @@ attributes:
       - This module changes nothing.
 """
 
-    # An info module whose result lands in ansible_facts.
-    FACTS_MODULE = INFO_MODULE + r"""
+    # Beside INFO_MODULE, where the result lands in ansible_facts.
+    FACTS_MODULE = r"""
+options: {}
+attributes:
   facts:
     description: Returns C(ansible_facts), which become facts of the host.
     support: full

@@ -19,7 +19,7 @@ MINIMUM_VERSION = "2.8"
 PYDANTIC_IMPORT_ERROR: str | None = None
 
 if t.TYPE_CHECKING:
-    from pydantic import (  # noqa: F401
+    from pydantic import (
         BaseModel,
         ConfigDict,
         Field,
@@ -30,7 +30,7 @@ if t.TYPE_CHECKING:
     )
 else:
     try:
-        from pydantic import (  # noqa: F401
+        from pydantic import (
             BaseModel,
             ConfigDict,
             Field,

@@ -15,7 +15,7 @@ import typing as t
 
 from .._pydantic import BaseModel, ConfigDict, ValidationError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: t.Final = 1
 
 
 class ContractError(ValueError):

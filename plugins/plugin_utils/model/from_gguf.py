@@ -48,8 +48,8 @@ def parse_tensors(text: str) -> tuple[Tensor, ...]:
     tensors = []
     shapes: dict[str, tuple[int, ...]] = {}
     for number, line in enumerate(text.splitlines(), 1):
-        type_name, _, rest = line.partition(" ")
-        shape_text, _, name = rest.partition(" ")
+        type_name, _space, rest = line.partition(" ")
+        shape_text, _space, name = rest.partition(" ")
         shape = shapes.get(shape_text)
         if shape is None:
             try:

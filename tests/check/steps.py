@@ -1,0 +1,247 @@
+# Copyright (c) 2026, the prositronic.infra contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The steps of `./check`. Those that test the collection do so on what would be published, unpacked outside the checkout."""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+import typing as t
+from pathlib import Path
+
+import ansible_test
+import pytest_report
+from home import carry_pip_settings
+from matrix import TARGET_PYTHON, Core
+from runner import Job, Step, StepFailed, StepSkipped
+
+from tools.environment import (
+    ROOT,
+    Environment,
+    EnvironmentProblem,
+    Python,
+    cache_directory,
+    cached_environment,
+)
+
+TOOLS = "tests/check/requirements.txt"
+TESTS = "tests/unit/requirements.txt"
+
+# What a published collection holds at its top; anything else is an oversight in galaxy.yml's build_ignore.
+PUBLISHED = {
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "FILES.json",
+    "LICENSE",
+    "MANIFEST.json",
+    "README.md",
+    "changelogs",
+    "examples",
+    "meta",
+    "playbooks",
+    "plugins",
+    "requirements.txt",
+    "roles",
+    "schemas",
+    "tests",
+}
+
+FUZZED_HEADERS = 100_000
+
+
+class Steps:
+    """Makes the list of steps for what this machine has. `work` is a directory outside the checkout, for this run."""
+
+    def __init__(self, work: Path, pairs: t.Sequence[tuple[Core, Python]], pythons: t.Sequence[Python]) -> None:
+        self.work = work
+        self.pairs = pairs
+        self.pythons = pythons
+        self.newest = pairs[0]
+        self.environments: dict[str, Environment] = {}
+
+    def all(self) -> list[Step]:
+        """Every step but the lab's, in the order in which they start when they can."""
+        newest = self.newest[0].line
+        environments = [self._environment_step(core, python) for core, python in self.pairs]
+        tree = Step("build", self.build, (f"env-{newest}",))
+        steps = [environments[0], tree, *environments[1:], Step("env-tools", self.tools_environment, (), False)]
+        for core, python in self.pairs:
+            needs = (f"env-{core.line}", "build")
+            steps += [
+                Step(f"sanity-{core.line}", self._bind(self.sanity, core, python), needs),
+                Step(f"unit-{core.line}", self._bind(self.unit, core), needs),
+                Step(f"integration-{core.line}", self._bind(self.integration, core, python), needs),
+            ]
+        of_newest = (f"env-{newest}", "build")
+        of_tools = ("env-tools", "build")
+        steps += [
+            Step("conformance", self.conformance, of_newest),
+            Step("fuzz", self.fuzz, of_newest),
+            Step("target-python", self.target_python, of_newest),
+            Step("ruff", self.ruff, ("env-tools",)),
+            Step("mypy", self.mypy, of_tools),
+            Step("ansible-lint", self.ansible_lint, of_tools),
+            Step("docs", self.docs, of_tools),
+            Step("changelog", self.changelog, of_tools),
+        ]
+        return steps
+
+    def lab(self) -> Step:
+        return Step("lab", self.run_lab, (f"env-{self.newest[0].line}", "build"))
+
+    # Environments and the tree that is tested
+
+    def _environment_step(self, core: Core, python: Python) -> Step:
+        def make(job: Job) -> None:
+            self._make(job, core.line, python, [core.requirement, TESTS])
+
+        return Step(f"env-{core.line}", make, (), False)
+
+    def tools_environment(self, job: Job) -> None:
+        core, python = self.newest
+        self._make(job, "tools", python, [core.requirement, TESTS, TOOLS])
+
+    def _make(self, job: Job, name: str, python: Python, requirements: list[str]) -> None:
+        with open(job.log, "a", encoding="utf-8") as log:
+            try:
+                environment = cached_environment(name, python, requirements, log)
+            except EnvironmentProblem as problem:
+                raise StepFailed(str(problem)) from problem
+        self.environments[name] = environment
+        carry_pip_settings(environment, self._home(name, python))
+        job.detail = f"Python {python}"
+
+    def _home(self, name: str, python: Python) -> Path:
+        return cache_directory() / "homes" / f"{name}-{python.minor}"
+
+    def build(self, job: Job) -> None:
+        """Build the collection's archive, look at what is in it, and unpack it where ansible-test wants it."""
+        galaxy = self._program(self.newest[0].line, "ansible-galaxy")
+        job.call(galaxy, "collection", "build", "--output-path", self.work, cwd=ROOT)
+        archive = next(self.work.glob("prositronic-infra-*.tar.gz"))
+        with tarfile.open(archive) as tar:
+            unexpected = {name.split("/")[0] for name in tar.getnames()} - PUBLISHED
+            if unexpected:
+                names = ", ".join(sorted(unexpected))
+                raise StepFailed(f"The archive for publishing would hold {names}: add to build_ignore in galaxy.yml.")
+            tar.extractall(self._tree("built"), filter="data")
+        # Not in an archive, wanted by ansible-lint and pytest-ansible in a source tree.
+        shutil.copy(ROOT / "galaxy.yml", self._tree("built"))
+        job.detail = f"{sum(path.is_file() for path in self._tree('built').rglob('*'))} files"
+
+    def _tree(self, name: str) -> Path:
+        return self.work / name / "ansible_collections" / "prositronic" / "infra"
+
+    def _copy(self, name: str) -> Path:
+        """A copy of the built tree for a step that writes into it."""
+        tree = self._tree(name)
+        shutil.copytree(self._tree("built"), tree)
+        return tree
+
+    def _program(self, environment: str, name: str) -> Path:
+        return self.environments[environment].bin / name
+
+    def _variables(self, job: Job, environment: str) -> dict[str, str]:
+        made = self.environments[environment]
+        return made.variables(job.variables) | {"HOME": str(self._home(environment, made.python))}
+
+    # Steps for each ansible-core
+
+    def sanity(self, job: Job, core: Core, python: Python) -> None:
+        environment = self.environments[core.line]
+        tree = self._copy(f"sanity-{core.line}")
+        home = self._home(core.line, python)
+        ansible_test.sanity(job, environment, tree, home, self._variables(job, core.line), python.minor)
+
+    def unit(self, job: Job, core: Core) -> None:
+        self._pytest(job, core.line, "tests/unit")
+
+    def integration(self, job: Job, core: Core, python: Python) -> None:
+        tree = self._copy(f"integration-{core.line}")
+        environment = self.environments[core.line]
+        ansible_test.integration(job, environment, tree, self._variables(job, core.line), python.minor)
+
+    # Steps for one
+
+    def conformance(self, job: Job) -> None:
+        self._pytest(job, self.newest[0].line, "tests/conformance")
+
+    def fuzz(self, job: Job) -> None:
+        tree = self._tree("built")
+        script = tree / "tests" / "fuzz" / "gguf_header.py"
+        if not script.exists():
+            raise StepSkipped("there is no tests/fuzz/gguf_header.py")
+        line = self.newest[0].line
+        variables = self._variables(job, line) | {"PYTHONPATH": str(self.work / "built")}
+        job.call(self._program(line, "python"), script, "--count", str(FUZZED_HEADERS), cwd=tree, variables=variables)
+        job.detail = f"{FUZZED_HEADERS} headers"
+
+    def target_python(self, job: Job) -> None:
+        """Modules and module_utils on the oldest Python that a target host may have."""
+        found = next((python for python in self.pythons if python.minor == TARGET_PYTHON), None)
+        if found is None:
+            raise StepSkipped(f"Python {TARGET_PYTHON}, the oldest on target hosts, is not on this machine")
+        core, python = self.newest
+        tree = self._copy("target-python")
+        variables = self._variables(job, core.line)
+        ansible_test.target_python(
+            job, self.environments[core.line], tree, self._home(core.line, python), variables, found
+        )
+
+    def ruff(self, job: Job) -> None:
+        ruff = self._program("tools", "ruff")
+        cache = cache_directory() / "ruff"
+        job.call(ruff, "check", "--cache-dir", cache, ".", cwd=ROOT, variables=self._variables(job, "tools"))
+
+    def mypy(self, job: Job) -> None:
+        tree = self._tree("built")
+        variables = self._variables(job, "tools") | {"MYPYPATH": str(self.work / "built")}
+        mypy = [self._program("tools", "mypy"), "--config-file", ROOT / "pyproject.toml"]
+        package = "ansible_collections.prositronic.infra.plugins"
+        job.call(*mypy, "--cache-dir", cache_directory() / "mypy", "-p", package, cwd=tree, variables=variables)
+        own = variables | {"MYPYPATH": f"{ROOT}:{ROOT / 'tests' / 'check'}"}
+        own_cache = cache_directory() / "mypy-tools"
+        job.call(*mypy, "--cache-dir", own_cache, "tools", "tests/check", cwd=ROOT, variables=own)
+
+    def ansible_lint(self, job: Job) -> None:
+        tree = self._copy("ansible-lint")
+        variables = self._variables(job, "tools") | {"ANSIBLE_COLLECTIONS_PATH": str(self.work / "ansible-lint")}
+        lint = self._program("tools", "ansible-lint")
+        job.call(
+            lint, "--offline", "--strict", "--config-file", ROOT / ".ansible-lint", cwd=tree, variables=variables
+        )
+
+    def docs(self, job: Job) -> None:
+        tree = self._copy("docs")
+        job.call(
+            self._program("tools", "antsibull-docs"),
+            "lint-collection-docs",
+            "--plugin-docs",
+            "--validate-collection-refs=self",
+            ".",
+            cwd=tree,
+            variables=self._variables(job, "tools"),
+        )
+
+    def changelog(self, job: Job) -> None:
+        tree = self._copy("changelog")
+        job.call(
+            self._program("tools", "antsibull-changelog"), "lint", cwd=tree, variables=self._variables(job, "tools")
+        )
+
+    def run_lab(self, job: Job) -> None:
+        raise StepSkipped("there is no tests/lab yet")
+
+    # What several share
+
+    def _bind(self, step: t.Callable[..., None], *arguments: t.Any) -> t.Callable[[Job], None]:
+        return lambda job: step(job, *arguments)
+
+    def _pytest(self, job: Job, line: str, folder: str) -> None:
+        tree = self._copy(job.step.name)
+        if not any((tree / folder).rglob("test_*.py")):
+            raise StepSkipped(f"there are no tests below {folder}")
+        environment = self.environments[line]
+        pytest_report.run(job, environment, tree, self._variables(job, line), folder)
