@@ -14,7 +14,6 @@ from pathlib import Path
 
 import ansible_test
 import pytest_report
-from home import carry_pip_settings
 from matrix import TARGET_PYTHON, Core
 from runner import Job, Step, StepFailed, StepSkipped
 
@@ -115,7 +114,6 @@ class Steps:
             except EnvironmentProblem as problem:
                 raise StepFailed(str(problem)) from problem
         self.environments[name] = environment
-        carry_pip_settings(environment, self._home(name, python))
         job.detail = f"Python {python}"
 
     def _home(self, name: str, python: Python) -> Path:
