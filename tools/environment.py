@@ -24,6 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 _STAMP = "made-from.sha256"
+_LOCK = ".lock"
 
 # What pip says when the index cannot be reached, as opposed to a package that is not there.
 _NO_NETWORK = re.compile(
@@ -63,6 +64,10 @@ class Environment:
     def bin(self) -> Path:
         return self.directory / "bin"
 
+    @property
+    def site_packages(self) -> Path:
+        return self.directory / "lib" / f"python{self.python.minor}" / "site-packages"
+
     def variables(self, base: t.Mapping[str, str] | None = None) -> dict[str, str]:
         """Environment variables with this environment's programs first on PATH."""
         variables = dict(os.environ if base is None else base)
@@ -75,7 +80,9 @@ class Environment:
 
 def find_pythons() -> list[Python]:
     """Every Python 3 of this machine, one per minor version, newest first (see `tools/python`)."""
-    listing = subprocess.run([str(ROOT / "tools" / "python"), "--list"], capture_output=True, text=True, check=True)
+    listing = subprocess.run(
+        [str(ROOT / "tools" / "python"), "--list"], capture_output=True, text=True, check=True
+    )
     pythons = []
     for line in listing.stdout.splitlines():
         version, path, venv = line.split()
@@ -139,21 +146,26 @@ def make_environment(
         )
     environment = Environment(directory, python)
     wanted = fingerprint(python, requirements)
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    with open(directory.with_name(f".{directory.name}.lock"), "w", encoding="utf-8") as lock:
+    directory.mkdir(parents=True, exist_ok=True)
+    with open(directory / _LOCK, "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         stamp = directory / _STAMP
         if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
             return environment
-        if directory.exists():
-            shutil.rmtree(directory)
-        _run([str(python.path), "-m", "venv", str(directory)], f"making {directory}", output)
+        for leftover in directory.iterdir():
+            if leftover.is_dir() and not leftover.is_symlink():
+                shutil.rmtree(leftover)
+            elif leftover.name != _LOCK:
+                leftover.unlink()
+        run_quietly([str(python.path), "-m", "venv", str(directory)], f"making {directory}", output)
         _install(environment, requirements, output)
         stamp.write_text(wanted, encoding="utf-8")
     return environment
 
 
-def _install(environment: Environment, requirements: t.Sequence[str], output: t.IO[str] | None) -> None:
+def _install(
+    environment: Environment, requirements: t.Sequence[str], output: t.IO[str] | None
+) -> None:
     arguments: list[str] = []
     for requirement in requirements:
         path = ROOT / requirement
@@ -161,12 +173,25 @@ def _install(environment: Environment, requirements: t.Sequence[str], output: t.
     # Byte code is written when a module is first imported: most of what is installed never is.
     command = [str(environment.bin / "python"), "-m", "pip", "install", "--no-compile", "--no-input"]
     command += ["--disable-pip-version-check", "--retries", "2", *arguments]
-    _run(command, "installing " + ", ".join(requirements), output)
+    run_quietly(command, "installing " + ", ".join(requirements), output)
 
 
-def _run(command: t.Sequence[str], purpose: str, output: t.IO[str] | None) -> None:
+def run_quietly(
+    command: t.Sequence[str],
+    purpose: str,
+    output: t.IO[str] | None = None,
+    variables: t.Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> None:
+    """Run a command whose output is only of interest when it fails, or in `output`. Raises EnvironmentProblem."""
     result = subprocess.run(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=variables,
+        cwd=cwd,
     )
     if output is not None:
         output.write(result.stdout)

@@ -10,6 +10,7 @@ holds the metadata and every one `split.no`, `split.count` and `split.tensors.co
 
 from __future__ import annotations
 
+import collections
 import errno
 import math
 import os
@@ -216,8 +217,7 @@ def _check_parts(paths: list[str], headers: list[Header]) -> None:
                     f"make it {_shown_value(value)}: fetch all parts of one model again."
                 )
     if len(set(tensors)) != len(tensors):
-        seen: set[str] = set()
-        twice = next(name for name in tensors if name in seen or seen.add(name))
+        twice = next(name for name, times in collections.Counter(tensors).items() if times > 1)
         raise GGUFError(
             f"{paths[0]} and its other parts hold the tensor '{twice}' twice: fetch all parts of one model again."
         )

@@ -17,7 +17,7 @@ import typing as t
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-from home import seed_get_pip
+from home import carry_pip_settings, seed_get_pip
 from runner import Job, StepFailed, StepSkipped
 
 from tools.environment import Environment, Python
@@ -91,12 +91,14 @@ def _run_sanity(
     options: t.Sequence[str],
 ) -> None:
     command = [environment.bin / "ansible-test", "sanity", "--junit", "--color", "no", *options]
-    seed_get_pip(environment, home, options[-1])
     # Checks of several checkouts share the home, where ansible-test makes its environments unguarded.
     made = home / f".made-{'-'.join(options).strip('-')}-{environment.directory.name}"
     if not made.exists():
+        home.mkdir(parents=True, exist_ok=True)
         with open(home / ".lock", "w", encoding="utf-8") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            carry_pip_settings(environment, home)
+            seed_get_pip(environment, home, options[-1])
             job.call(*command, "--prime-venvs", cwd=tree, variables=variables, keep=False)
             made.touch()
     job.call(*command, cwd=tree, variables=variables)

@@ -15,11 +15,19 @@ import time
 import typing as t
 from pathlib import Path
 
-STEP_LIMIT_SECONDS = 900
+# A command that takes longer hangs.
+LIMIT_SECONDS = 900
 
 
 class StepFailed(Exception):
-    """A step found something wrong; what its commands printed says what, the text adds to it."""
+    """A step found something wrong; what its commands printed says what, the text adds to it.
+
+    `code` is what the command ended with that said so, if one did.
+    """
+
+    def __init__(self, text: str, code: int | None = None) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class StepSkipped(Exception):
@@ -56,10 +64,11 @@ class Job:
 
     def call(
         self,
-        *command: str | Path,
+        *command: object,
         cwd: Path,
         variables: t.Mapping[str, str] | None = None,
         keep: bool = True,
+        limit_seconds: float = LIMIT_SECONDS,
     ) -> str:
         """Run a command and return what it printed; raises StepFailed unless it ended with 0.
 
@@ -83,15 +92,15 @@ class Job:
                 start_new_session=True,
             )
             try:
-                code = self._process.wait(timeout=STEP_LIMIT_SECONDS)
+                code = self._process.wait(timeout=limit_seconds)
             except subprocess.TimeoutExpired:
                 self.cancel()
-                raise StepFailed(f"stopped after {STEP_LIMIT_SECONDS} s: {arguments[0]}") from None
+                raise StepFailed(f"stopped after {limit_seconds:.0f} s: {arguments[0]}") from None
         with open(self.log, encoding="utf-8", errors="replace") as log:
             log.seek(start)
             output = log.read()
         if code != 0:
-            raise StepFailed(f"{Path(arguments[0]).name} ended with {code}")
+            raise StepFailed(f"{Path(arguments[0]).name} ended with {code}", code)
         if not keep:
             os.truncate(self.log, start)
         return output

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tarfile
 import typing as t
@@ -13,7 +14,6 @@ from pathlib import Path
 
 import ansible_test
 import pytest_report
-from home import carry_pip_settings
 from matrix import TARGET_PYTHON, Core
 from runner import Job, Step, StepFailed, StepSkipped
 
@@ -49,6 +49,10 @@ PUBLISHED = {
 }
 
 FUZZED_HEADERS = 100_000
+
+# The lab's way to say that it cannot run on this machine.
+LAB_SKIPPED = 77
+LAB_LIMIT_SECONDS = 1500
 
 
 class Steps:
@@ -110,7 +114,6 @@ class Steps:
             except EnvironmentProblem as problem:
                 raise StepFailed(str(problem)) from problem
         self.environments[name] = environment
-        carry_pip_settings(environment, self._home(name, python))
         job.detail = f"Python {python}"
 
     def _home(self, name: str, python: Python) -> Path:
@@ -232,7 +235,26 @@ class Steps:
         )
 
     def run_lab(self, job: Job) -> None:
-        raise StepSkipped("there is no tests/lab yet")
+        """The tests on hosts that boot; as root it first installs and builds what they need."""
+        command = ROOT / "tests" / "lab" / "run"
+        if not command.exists():
+            raise StepSkipped("there is no tests/lab")
+        # The lab keeps its images in the person's cache, and tests the checkout.
+        line = self.newest[0].line
+        variables = self.environments[line].variables() | {"PYTHON": str(self._program(line, "python"))}
+        report = self.work / "lab.xml"
+        try:
+            if os.geteuid() == 0:
+                job.call(command, "setup", cwd=ROOT, variables=variables, keep=False, limit_seconds=LAB_LIMIT_SECONDS)
+            job.call(
+                command, "test", f"--junit-xml={report}", cwd=ROOT, variables=variables, limit_seconds=LAB_LIMIT_SECONDS
+            )
+        except StepFailed as failure:
+            if failure.code == LAB_SKIPPED:
+                raise StepSkipped(job.log.read_text(encoding="utf-8").splitlines()[-1]) from failure
+            raise
+        finally:
+            pytest_report.count(job, report)
 
     # What several share
 

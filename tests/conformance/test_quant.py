@@ -25,14 +25,14 @@ SIZES = {(row["model"], row["quant"]): row["tensor_bytes"] for row in rows("size
 def test_the_data_covers_what_it_says():
     assert len(TYPES) == 688
     assert set(SIZES) == set(TYPES)
-    assert {name for _, name in TYPES} <= set(quant.FILE_TYPES)
+    assert {name for _model, name in TYPES} <= set(quant.FILE_TYPES)
 
 
 @pytest.mark.parametrize(("name", "file_type"), TYPES)
 def test_types_and_bytes_are_those_of_llama_quantize(name, file_type):
     metadata, tensors = MODELS[name]
     quantized = quant.quantize(tensors, metadata, file_type)
-    expected = [kind for kind, times in TYPES[name, file_type] for _ in range(times)]
+    expected = [kind for kind, times in TYPES[name, file_type] for dummy in range(times)]
     differing = [(t.name, t.type, kind) for t, kind in zip(quantized, expected, strict=True) if t.type != kind]
     assert differing == []
     assert [(t.name, t.shape) for t in quantized] == [(t.name, t.shape) for t in tensors]

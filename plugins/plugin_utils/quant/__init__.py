@@ -99,7 +99,7 @@ class _Quantizer:
     def result(self) -> tuple[Tensor, ...]:
         """Return all tensors, in the order they were given."""
         places = sorted((*split_name(tensor.name), place) for place, tensor in enumerate(self.tensors))
-        values = sum(kind_of(rest)[1] == "attn_v" for _, rest, _ in places)
+        values = sum(kind_of(rest)[1] == "attn_v" for _block, rest, _place in places)
         seen = {"attn_v": 0, "ffn_down": 0, "ffn_gate": 0, "ffn_up": 0}
         result = list(self.tensors)
         for block, rest, place in places:

@@ -41,7 +41,7 @@ _KINDS: tuple[tuple[str, Kind], ...] = (
 def split_name(name: str) -> tuple[int, str]:
     """Return the block's number and the rest of the name; -1 and the name for tensors outside the blocks."""
     if name.startswith("blk."):
-        number, _, rest = name[4:].partition(".")
+        number, _dot, rest = name[4:].partition(".")
         if number.isdecimal():
             return int(number), rest
     return -1, name

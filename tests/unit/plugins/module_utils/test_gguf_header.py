@@ -317,7 +317,7 @@ class TestRefusals:
         assert "use a file made for current llama.cpp" in message
 
     def test_an_interrupted_download_names_both_sizes(self, tmp_path):
-        data, size = files.header(METADATA, TENSORS)
+        _data, size = files.header(METADATA, TENSORS)
         path = files.write(tmp_path / "m.gguf", METADATA, TENSORS, size_bytes=size - 1)
         assert error_of(path) == (
             f"{path} holds {size - 1} of the {size} bytes that its tensors need: "

@@ -1,0 +1,32 @@
+# Copyright (c) 2026, the prositronic.infra contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Makes the checkout importable as `ansible_collections.prositronic.infra` and its plugins known to Ansible."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+from ansible.plugins.loader import init_plugin_loader
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_configure() -> None:
+    # `ansible-test units` has done it.
+    if importlib.util.find_spec("ansible_collections") is None:
+        init_plugin_loader([str(_collections_path())])
+
+
+def _collections_path() -> Path:
+    """A directory that holds `ansible_collections/prositronic/infra`."""
+    if ROOT.parts[-3:] == ("ansible_collections", "prositronic", "infra"):
+        return ROOT.parents[2]
+    path = ROOT / ".cache" / "tests"
+    link = path / "ansible_collections" / "prositronic" / "infra"
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if not link.is_symlink():
+        link.symlink_to("../../../..", target_is_directory=True)
+    return path
