@@ -46,6 +46,8 @@ class Gpu(Contract):
     """One GPU, or one MIG slice: a device that llama.cpp can be given.
 
     `memory_free_bytes` is what a new process can be handed: total less what the driver keeps less what is in use.
+    `memory_reserved_bytes` is what the driver keeps. `memory_shared_bytes` is what of the total is host memory too, and
+    not to be counted twice. `nvlink` holds the UUIDs of the GPUs it reaches, `c2c` says that NVLink joins it to the CPU.
     `basis` says how the memory figures are known: read from the machine, or assumed for a machine out of the catalog.
     """
 
@@ -54,8 +56,11 @@ class Gpu(Contract):
     name: str | None = None
     vendor: Vendor = "other"
     memory_total_bytes: PositiveBytes | None = None
+    memory_reserved_bytes: Bytes | None = None
     memory_free_bytes: Bytes | None = None
+    memory_shared_bytes: Bytes | None = None
     compute_capability: str | None = Field(None, pattern=r"^\d+\.\d+$")
+    architecture: str | None = None
     pci_bus_id: str | None = None
     pci_device_id: str | None = None
     numa_node: int | None = None
@@ -65,6 +70,9 @@ class Gpu(Contract):
     fp16_flops: Rate | None = None
     pcie: Pcie | None = None
     nvlink: list[str] | None = None
+    c2c: bool | None = None
+    virtualization: t.Literal["none", "pass-through", "vgpu", "host-vgpu", "host-vsga"] | None = None
+    compute_mode: t.Literal["default", "exclusive-thread", "prohibited", "exclusive-process"] | None = None
     ecc: bool | None = None
     processes: list[Process] = []
     source: str | None = None
@@ -94,6 +102,7 @@ class Cpu(Contract):
     model: str | None = None
     sockets: int | None = Field(None, gt=0)
     physical_cores: int | None = Field(None, gt=0)
+    performance_cores: int | None = Field(None, gt=0)
     threads: int | None = Field(None, gt=0)
     usable_threads: int | None = Field(None, gt=0)
     numa_nodes: list[NumaNode] | None = None
@@ -134,6 +143,7 @@ class Instance(Contract):
 
     name: str
     plan_id: str | None = None
+    unit: str | None = None
     gpu_memory_bytes: list[DeviceMemory] | Bytes | None = None
     host_memory_bytes: Bytes | None = None
     active: bool | None = None

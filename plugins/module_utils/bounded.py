@@ -1,0 +1,199 @@
+# Copyright (c) 2026, the prositronic.infra contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Run what may hang, crash or never stop talking, within bounds of time and memory.
+
+Vendor tools hang for minutes when a GPU has fallen off the bus, and vendor libraries take the process that loaded them
+with them when they crash. Both therefore run in a process of their own, which is ended with everything it started.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import selectors
+import signal
+import subprocess
+import time
+import typing as t
+
+LIMIT_BYTES = 8 * 2**20
+_KILL_SECONDS = 1.0
+_POLL_SECONDS = 0.05
+_PR_SET_PDEATHSIG = 1
+
+
+class Broken(Exception):
+    """What was run gave no usable answer; the text is a predicate such as "did not finish within 10 s"."""
+
+
+class Result(t.NamedTuple):
+    """What a tool answered: `status` is its exit code, negative for a signal."""
+
+    status: int
+    output: bytes
+    error: bytes
+
+    @property
+    def text(self) -> str:
+        """Everything it said, for a person: errors first, one line."""
+        return " ".join((self.error + b" " + self.output).decode("utf-8", "replace").split())
+
+
+def run(argv: t.Sequence[str], seconds: float, limit: int = LIMIT_BYTES) -> Result:
+    """Run a tool without shell and input, in the C locale, and return what it printed.
+
+    :raises Broken: it could not be started, was not done after `seconds`, or printed more than `limit` bytes.
+    """
+    deadline = time.monotonic() + seconds
+    pipes = [os.pipe(), os.pipe()]
+    readers, writers = zip(*pipes)
+    try:
+        process = subprocess.Popen(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=writers[0],
+            stderr=writers[1],
+            start_new_session=True,
+            env=dict(os.environ, LC_ALL="C"),
+        )
+    except OSError as error:
+        _close(*readers, *writers)
+        raise Broken(f"could not be started: {error.strerror}") from error
+    _close(*writers)
+    try:
+        output = _drain(process.pid, readers, deadline, seconds, limit)
+        status = _status(process.pid, deadline, seconds)
+        return Result(status, bytes(output[readers[0]]), bytes(output[readers[1]]))
+    finally:
+        _close(*readers)
+        _end(process.pid)
+        process.poll()
+
+
+def call(function: t.Callable[[], t.Any], seconds: float, limit: int = LIMIT_BYTES) -> t.Any:
+    """Return what `function` returns (JSON data), computed in a child process.
+
+    :raises Broken: the child crashed, raised, was not done after `seconds`, or answered more than `limit` bytes.
+    """
+    deadline = time.monotonic() + seconds
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        _answer(function, writer)
+    os.close(writer)
+    try:
+        data = bytes(_drain(pid, (reader,), deadline, seconds, limit)[reader])
+        status = _status(pid, deadline, seconds)
+    finally:
+        os.close(reader)
+        _end(pid)
+    if status < 0:
+        raise Broken(f"crashed ({_signal_name(-status)})")
+    answer = json.loads(data) if data else {}
+    if "value" not in answer:
+        raise Broken(f"failed: {answer.get('error', 'no answer')}")
+    return answer["value"]
+
+
+def _answer(function: t.Callable[[], t.Any], writer: int) -> t.NoReturn:
+    """In the child: compute, write the answer as JSON, end. Never returns into the caller's code."""
+    try:
+        os.setsid()
+        die_with_parent()
+        null = os.open(os.devnull, os.O_RDWR)
+        for stream in (0, 1, 2):  # a library that prints must not end up in the module's own answer
+            os.dup2(null, stream)
+        try:
+            answer = {"value": function()}
+        except Exception as error:  # whatever it is, the parent must learn of it
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        data = memoryview(json.dumps(answer).encode())
+        while data:
+            data = data[os.write(writer, data) :]
+    finally:
+        os._exit(0)
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to end this process with the one that started it, so that nothing stays behind."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def _drain(pid: int, pipes: t.Sequence[int], deadline: float, seconds: float, limit: int) -> dict[int, bytearray]:
+    """Read until every pipe is closed, or the process has ended and nothing more comes."""
+    buffers = {pipe: bytearray() for pipe in pipes}
+    with selectors.DefaultSelector() as selector:
+        for pipe in pipes:
+            selector.register(pipe, selectors.EVENT_READ)
+        while selector.get_map():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise Broken(f"did not finish within {seconds:g} s")
+            ready = selector.select(min(left, _POLL_SECONDS))
+            if not ready and _exited(pid) is not None:
+                break  # a child of it lives on and holds the pipe open
+            for key, _events in ready:
+                chunk = os.read(key.fd, 65536)
+                if not chunk:
+                    selector.unregister(key.fd)
+                buffers[key.fd] += chunk
+            if sum(len(buffer) for buffer in buffers.values()) > limit:
+                raise Broken(f"printed more than {limit} bytes")
+    return buffers
+
+
+def _exited(pid: int) -> int | None:
+    """Return the exit code (negative for a signal) of a child that has ended, and leave it unreaped."""
+    try:
+        info = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return 0
+    if info is None:
+        return None
+    return info.si_status if info.si_code == os.CLD_EXITED else -info.si_status
+
+
+def _status(pid: int, deadline: float, seconds: float) -> int:
+    """Wait for a child that has closed its pipes."""
+    while True:
+        status = _exited(pid)
+        if status is not None:
+            return status
+        if time.monotonic() >= deadline:
+            raise Broken(f"did not finish within {seconds:g} s")
+        time.sleep(0.002)
+
+
+def _end(pid: int) -> None:
+    """End a child and its whole session, and reap it; one that sleeps in the kernel is left to it.
+
+    The child is not reaped before, so its number still belongs to its group.
+    """
+    for kill in (os.killpg, os.kill):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + _KILL_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                return
+        except ChildProcessError:
+            return
+        time.sleep(0.002)
+
+
+def _close(*handles: int) -> None:
+    for handle in handles:
+        os.close(handle)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
