@@ -124,9 +124,7 @@ def ggml_type(name: str) -> GGMLType:
     try:
         return _BY_NAME[name.upper()]
     except KeyError:
-        raise ValueError(
-            f"{name!r} is not a ggml type; the types are {', '.join(sorted(_BY_NAME))}"
-        ) from None
+        raise ValueError(f"{name!r} is not a ggml type; the types are {', '.join(sorted(_BY_NAME))}") from None
 
 
 def row_bytes(name: str, elements: int) -> int:
@@ -137,9 +135,7 @@ def row_bytes(name: str, elements: int) -> int:
     kind = ggml_type(name)
     blocks, rest = divmod(elements, kind.block_elements)
     if rest or blocks < 0:
-        raise ValueError(
-            f"a row of {elements} elements cannot be {kind.name}, whose blocks hold {kind.block_elements}"
-        )
+        raise ValueError(f"a row of {elements} elements cannot be {kind.name}, whose blocks hold {kind.block_elements}")
     return blocks * kind.block_bytes
 
 

@@ -37,73 +37,65 @@ _FILE_KINDS = (
 )
 
 
-def read(path: str) -> dict[str, t.Any]:
-    """The `gguf` value of the model at `path`: a file, any part of a split model, or a directory with one model in it.
+class ModelFiles(t.NamedTuple):
+    """A model's files, in the order of its parts: `{path, size_bytes}` with absolute paths, and their headers."""
 
-    `{schema, files: [{path, size_bytes}], version, alignment, metadata, tensors}`: `files` are absolute paths in the
-    order of the parts; `version` and `alignment` are those of the first; `metadata` is the first part's (values as in
-    :func:`gguf_header.read_header`); `tensors` are lines as :func:`format_tensors` writes them, in file order.
+    files: list[dict[str, t.Any]]
+    headers: list[Header]
+
+    def value(self) -> dict[str, t.Any]:
+        """The `gguf` value: `{schema, files, version, alignment, metadata, tensors}`.
+
+        `version`, `alignment` and `metadata` (values as in :func:`gguf_header.read_header`) are those of the first
+        part. `tensors` has a line for each tensor, in the order of the files: `<TYPE> <NE0>x<NE1>x… <name>`.
+        """
+        first = self.headers[0]
+        return {
+            "schema": SCHEMA,
+            "files": self.files,
+            "version": first.version,
+            "alignment": first.alignment,
+            "metadata": first.metadata,
+            "tensors": "".join(
+                f"{tensor.type} {'x'.join(map(str, tensor.shape))} {tensor.name}\n" for tensor in self.tensors()
+            ),
+        }
+
+    def summary(self) -> dict[str, t.Any]:
+        """What a person wants to know first: `{architecture, name, parameters, quant, tensor_bytes, file_bytes}`.
+
+        None is what the files do not say. `parameters` are the elements of all tensors, `tensor_bytes` their bytes
+        without padding, `quant` is `general.file_type` in words.
+        """
+        metadata = self.headers[0].metadata
+        return {
+            "architecture": _text(metadata.get("general.architecture")),
+            "name": _text(metadata.get("general.name")),
+            "parameters": sum(math.prod(tensor.shape) for tensor in self.tensors()),
+            "quant": file_type_label(metadata.get("general.file_type")),
+            "tensor_bytes": sum(tensor_bytes(tensor.type, tensor.shape) for tensor in self.tensors()),
+            "file_bytes": sum(file["size_bytes"] for file in self.files),
+        }
+
+    def tensors(self) -> list[Tensor]:
+        """The tensors of all files, in order."""
+        return [tensor for header in self.headers for tensor in header.tensors]
+
+
+def read(path: str) -> ModelFiles:
+    """The model at `path`: a file, any part of a split model, or a directory with one model in it.
 
     Only headers are read. Raises GGUFError, one sentence that names the file, for whatever is not a complete model.
     """
     paths = _paths_of_model(path)
     allowance = Allowance()
-    files: list[dict[str, t.Any]] = []
-    headers: list[Header] = []
+    model = ModelFiles([], [])
     for part in paths:
         size_bytes, header = _read_file(part, allowance)
-        files.append({"path": part, "size_bytes": size_bytes})
-        headers.append(header)
-    _check_parts(paths, headers)
-    return {
-        "schema": SCHEMA,
-        "files": files,
-        "version": headers[0].version,
-        "alignment": headers[0].alignment,
-        "metadata": headers[0].metadata,
-        "tensors": format_tensors(tensor for header in headers for tensor in header.tensors),
-    }
-
-
-def summary(gguf: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """What a person wants to know of a `gguf` value first.
-
-    `{architecture, name, parameters, quant, tensor_bytes, file_bytes}`: None where the file does not say; `parameters`
-    are the elements of all tensors, `tensor_bytes` their bytes without padding, `quant` is `general.file_type` in words.
-    """
-    metadata = gguf["metadata"]
-    tensors = parse_tensors(gguf["tensors"])
-    return {
-        "architecture": _text(metadata.get("general.architecture")),
-        "name": _text(metadata.get("general.name")),
-        "parameters": sum(math.prod(tensor.shape) for tensor in tensors),
-        "quant": file_type_label(metadata.get("general.file_type")),
-        "tensor_bytes": sum(tensor_bytes(tensor.type, tensor.shape) for tensor in tensors),
-        "file_bytes": sum(file["size_bytes"] for file in gguf["files"]),
-    }
-
-
-def format_tensors(tensors: t.Iterable[Tensor]) -> str:
-    """One line per tensor: `<TYPE> <NE0>x<NE1>x… <name>`, each closed by a newline."""
-    return "".join(
-        f"{tensor.type} {'x'.join(map(str, tensor.shape))} {tensor.name}\n" for tensor in tensors
-    )
-
-
-def parse_tensors(lines: str) -> list[Tensor]:
-    """The tensors of :func:`format_tensors`'s lines. Raises ValueError naming the line that is none."""
-    tensors = []
-    for number, line in enumerate(lines.split("\n"), start=1):
-        if not line:
-            continue
-        try:
-            kind, shape, name = line.split(" ", 2)
-            tensors.append(Tensor(kind, tuple(map(int, shape.split("x"))), name))
-        except ValueError:
-            raise ValueError(
-                f"line {number} of the tensors is not of the form 'Q4_K 4096x4096 blk.0.attn_q.weight'"
-            ) from None
-    return tensors
+        model.files.append({"path": part, "size_bytes": size_bytes})
+        model.headers.append(header)
+    _check_parts(paths, model)
+    return model
 
 
 def _text(value: t.Any) -> str | None:
@@ -122,18 +114,14 @@ def _paths_of_model(path: str) -> list[str]:
         return [path]
     number, count = int(named["number"]), int(named["count"])
     if not 1 <= number <= count <= _MAX_PARTS:
-        raise GGUFError(
-            f"{path} is named part {number} of {count}: parts are numbered from 1, up to {_MAX_PARTS}."
-        )
+        raise GGUFError(f"{path} is named part {number} of {count}: parts are numbered from 1, up to {_MAX_PARTS}.")
     start = os.path.join(os.path.dirname(path), named["prefix"])
     parts = [f"{start}-{part:05}-of-{count:05}.gguf" for part in range(1, count + 1)]
     missing = [part for part in parts if not os.path.lexists(part)]
     if missing and len(missing) < count:
         names = ", ".join(os.path.basename(part) for part in missing[:5])
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-        raise GGUFError(
-            f"{path} needs all {count} parts of its model in the same directory: {names}{more} missing."
-        )
+        raise GGUFError(f"{path} needs all {count} parts of its model in the same directory: {names}{more} missing.")
     return parts if not missing else [path]
 
 
@@ -186,10 +174,10 @@ def _require_regular_file(status: os.stat_result) -> None:
         raise GGUFError(f"is {kind}, not a file: give the path of a GGUF file")
 
 
-def _check_parts(paths: list[str], headers: list[Header]) -> None:
+def _check_parts(paths: list[str], model: ModelFiles) -> None:
     """The parts agree with their names, and with each other, as llama.cpp demands of them."""
     count = len(paths)
-    first = headers[0].metadata
+    first = model.headers[0].metadata
     if count == 1:
         said = first.get("split.count", 1)
         if said not in (0, 1):
@@ -200,8 +188,8 @@ def _check_parts(paths: list[str], headers: list[Header]) -> None:
                 else f"{paths[0]} has a split.count that is not a number."
             )
         return
-    tensors = [tensor.name for header in headers for tensor in header.tensors]
-    for index, (path, header) in enumerate(zip(paths, headers)):
+    tensors = [tensor.name for tensor in model.tensors()]
+    for index, (path, header) in enumerate(zip(paths, model.headers)):
         expected = {
             "split.no": index,
             "split.count": count,

@@ -124,9 +124,7 @@ def read_header(file: int, size_bytes: int, allowance: Allowance) -> Header:
     version = _read_version(window)
     n_tensors, n_keys = window.unpack(_COUNTS, "its counts of tensors and keys")
     if n_keys * _MIN_KEY_BYTES + n_tensors * _MIN_TENSOR_BYTES > size_bytes:
-        raise _damaged(
-            f"announces {n_tensors} tensors and {n_keys} keys, more than {size_bytes} bytes can hold"
-        )
+        raise _damaged(f"announces {n_tensors} tensors and {n_keys} keys, more than {size_bytes} bytes can hold")
     metadata, alignment = _read_metadata(window, n_keys)
     tensors, data_bytes = _read_tensors(window, n_tensors, alignment)
     header_bytes = window.position
@@ -191,7 +189,7 @@ class _Window:
         size = _U64.size
         buffer, at = self._buffer, self._at
         last = len(buffer) - size
-        for dummy in range(count):
+        for _dummy in range(count):
             if at > last:
                 self._at = at
                 self._fill(size, what)
@@ -299,7 +297,7 @@ def _read_array(window: _Window, key: str, what: str) -> list[t.Any] | int:
             window.skip(count * _number_layout(kind, 1, what).size, what)
         return count
     if kind == _STRING:
-        return [_read_string(window, what) for dummy in range(count)]
+        return [_read_string(window, what) for _dummy in range(count)]
     return _read_numbers(window, kind, count, what)
 
 
@@ -312,18 +310,14 @@ def _number_layout(kind: int, count: int, what: str) -> struct.Struct:
 def _read_numbers(window: _Window, kind: int, count: int, what: str) -> list[t.Any]:
     values = window.unpack(_number_layout(kind, count, what), what)
     # JSON has no word for NaN and infinity.
-    return [
-        None if isinstance(value, float) and not math.isfinite(value) else value for value in values
-    ]
+    return [None if isinstance(value, float) and not math.isfinite(value) else value for value in values]
 
 
 def _read_name(window: _Window, what: str, max_bytes: int) -> str:
     """The name of a key or tensor: one printable line, as it becomes part of facts and error texts."""
     (length,) = window.unpack(_U64, f"the name of {what}")
     if not 1 <= length <= max_bytes:
-        raise _damaged(
-            f"has a name of {length} bytes for {what}, where 1 to {max_bytes} are possible"
-        )
+        raise _damaged(f"has a name of {length} bytes for {what}, where 1 to {max_bytes} are possible")
     try:
         name = window.take(length, f"the name of {what}").decode("utf-8")
     except UnicodeDecodeError:
@@ -346,9 +340,7 @@ def _read_tensors(window: _Window, count: int, alignment: int) -> tuple[list[Ten
         names.add(name)
         (dimensions,) = window.unpack(_U32, what)
         if dimensions > _MAX_DIMENSIONS:
-            raise _damaged(
-                f"has the tensor {_shown(name)} with {dimensions} dimensions, where 4 are possible"
-            )
+            raise _damaged(f"has the tensor {_shown(name)} with {dimensions} dimensions, where 4 are possible")
         *shape, kind, said_offset = window.unpack(_TENSOR_TAILS[dimensions], what)
         tensor = Tensor(_type_name(kind, name), tuple(shape) or (1,), name)
         size = _size_of(tensor)
@@ -369,17 +361,13 @@ def _type_name(kind: int, tensor_name: str) -> str:
         return GGML_TYPE_BY_ID[kind].name
     removed = REMOVED_GGML_TYPES.get(kind)
     problem = f"the type {removed}, which llama.cpp has dropped" if removed else f"type {kind}"
-    raise GGUFError(
-        f"has the tensor {_shown(tensor_name)} in {problem}: use a file made for current llama.cpp"
-    )
+    raise GGUFError(f"has the tensor {_shown(tensor_name)} in {problem}: use a file made for current llama.cpp")
 
 
 def _size_of(tensor: Tensor) -> int:
     if not 0 < math.prod(tensor.shape) < 2**63:
         shape = "x".join(map(str, tensor.shape))
-        raise _damaged(
-            f"has the tensor {_shown(tensor.name)} of the impossible shape {shape}"
-        )
+        raise _damaged(f"has the tensor {_shown(tensor.name)} of the impossible shape {shape}")
     try:
         return tensor_bytes(tensor.type, tensor.shape)
     except ValueError as error:

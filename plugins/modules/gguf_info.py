@@ -174,7 +174,7 @@ def main() -> None:
         model = gguf.read(module.params["path"])
     except GGUFError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, gguf=model, **gguf.summary(model))
+    module.exit_json(changed=False, gguf=model.value(), **model.summary())
 
 
 if __name__ == "__main__":

@@ -26,7 +26,11 @@ METADATA = {"general.architecture": "llama", "llama.block_count": 1}
 
 
 def read(path) -> dict:
-    return gguf.read(str(path))
+    return gguf.read(str(path)).value()
+
+
+def summary(path) -> dict:
+    return gguf.read(str(path)).summary()
 
 
 def error_of(path) -> str:
@@ -118,9 +122,7 @@ class TestTensors:
     def test_one_line_each_in_file_order(self, tmp_path):
         value = read(files.write(tmp_path / "m.gguf", METADATA, TENSORS))
         assert value["tensors"] == (
-            "Q4_K 256x8 token_embd.weight\n"
-            "F32 5 output_norm.weight\n"
-            "Q6_K 512x2x3 blk.0.ffn_down_exps.weight\n"
+            "Q4_K 256x8 token_embd.weight\nF32 5 output_norm.weight\nQ6_K 512x2x3 blk.0.ffn_down_exps.weight\n"
         )
 
     def test_a_scalar_has_one_element(self, tmp_path):
@@ -146,7 +148,7 @@ class TestTensors:
         path = files.write(tmp_path / "m.gguf", METADATA, layer)
         value = read(path)
         assert value["files"][0]["size_bytes"] > 300 * 1024**3
-        assert gguf.summary(value)["tensor_bytes"] == 270 * 262144 * 8192 // 256 * 144
+        assert summary(path)["tensor_bytes"] == 270 * 262144 * 8192 // 256 * 144
 
 
 class TestAgainstThePublishedLibrary:
@@ -182,7 +184,7 @@ class TestAgainstThePublishedLibrary:
             "tokenizer.chat_template": 14,
         }
         assert value["tensors"] == "F32 64x3 f32.weight\nF16 5x3x2 f16.weight\nQ8_0 64x3 q8.weight\n"
-        assert gguf.summary(value) == {
+        assert summary(path) == {
             "architecture": "llama",
             "name": "Tiny",
             "parameters": 192 + 30 + 192,
@@ -308,7 +310,12 @@ class TestRefusals:
 
     @pytest.mark.parametrize(
         ("number", "said"),
-        [(4, "in the type Q4_2, which llama.cpp has dropped"), (31, "Q4_0_4_4"), (43, "in type 43"), (2**32 - 1, "type 4294967295")],
+        [
+            (4, "in the type Q4_2, which llama.cpp has dropped"),
+            (31, "Q4_0_4_4"),
+            (43, "in type 43"),
+            (2**32 - 1, "type 4294967295"),
+        ],
     )
     def test_types_llama_cpp_does_not_have(self, tmp_path, number, said):
         path = files.write(tmp_path / "m.gguf", METADATA, [("F32", (256,), "a", 0, number)])
@@ -358,5 +365,10 @@ class TestBounds:
 
     def test_a_file_that_shrinks_while_it_is_read(self, tmp_path, monkeypatch):
         path = files.write(tmp_path / "m.gguf", METADATA, TENSORS)
-        monkeypatch.setattr(os, "pread", lambda file, count, offset, real=os.pread: real(file, min(count, 40), offset)[: max(0, 60 - offset)])
+        real = os.pread
+
+        def of_60_bytes(file, count, offset):
+            return real(file, min(count, 40, max(0, 60 - offset)), offset)
+
+        monkeypatch.setattr(os, "pread", of_60_bytes)
         assert "within" in error_of(path)
