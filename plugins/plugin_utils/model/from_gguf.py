@@ -9,9 +9,9 @@ from __future__ import annotations
 import posixpath
 import typing as t
 
+from ...module_utils.ggml_types import file_type_label
 from ..contract.base import ContractError
 from ..contract.gguf import Gguf
-from .file_type import quant_name
 from .model import Model, ModelFile, Tensor
 
 
@@ -34,7 +34,7 @@ def from_gguf(value: t.Any) -> Model:
         name=str(metadata.get("general.name") or stem or "model"),
         metadata=metadata,
         tensors=parse_tensors(header.tensors),
-        quant=quant_name(metadata.get("general.file_type")),
+        quant=file_type_label(metadata.get("general.file_type")),
         files=tuple(ModelFile(file.path, file.size_bytes) for file in header.files),
         basis="file",
     )

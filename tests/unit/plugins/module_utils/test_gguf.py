@@ -12,6 +12,7 @@ import socket
 import pytest
 from ansible_collections.prositronic.infra.plugins.module_utils import gguf
 from ansible_collections.prositronic.infra.plugins.module_utils.gguf_header import GGUFError
+from ansible_collections.prositronic.infra.plugins.plugin_utils.model.from_gguf import from_gguf
 from ansible_collections.prositronic.infra.tests.unit import gguf_files as files
 from ansible_collections.prositronic.infra.tests.unit.gguf_files import Typed
 
@@ -73,6 +74,14 @@ class TestWholeModels:
             "tensor_bytes": 8 * 144 + 20 + 4 * 210 + 42,
             "file_bytes": sum(part.stat().st_size for part in parts),
         }
+
+    def test_the_engine_takes_its_value(self, parts):
+        model = from_gguf(gguf.read(str(parts[0])).value())
+        assert [(tensor.name, tensor.shape, tensor.type) for tensor in model.tensors] == [
+            (name, shape, kind) for part in PARTS for kind, shape, name in part
+        ]
+        assert (model.architecture, model.name, model.quant) == ("qwen3", "Three Parts", "Q4_K_M")
+        assert [file.path for file in model.files] == [str(part) for part in parts]
 
     def test_what_a_file_does_not_say_is_null(self, tmp_path):
         path = files.write(tmp_path / "m.gguf", {"general.name": 5, "general.file_type": "Q4_K_M"})
