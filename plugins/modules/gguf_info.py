@@ -36,7 +36,6 @@ notes:
   - A GGUF file does not name quantisation mixtures of others than llama.cpp. A file called C(UD-Q4_K_XL) has the label
     of the llama.cpp type it was made from.
 seealso:
-  - module: prositronic.infra.model_fit
   - name: GGUF
     description: Specification of the file format.
     link: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md

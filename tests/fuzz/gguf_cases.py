@@ -135,7 +135,7 @@ def mutated(rng: random.Random, content: Content, pool: t.Sequence[Content]) -> 
         elif kind == 7:
             data[at:at] = data[at : at + rng.randrange(1, 100)]
         else:
-            size = rng.choice((size - 1, size + 1, len(data), rng.randrange(2 * size + 1), 2**20))
+            size = rng.choice((size - 1, size + 1, len(data), rng.randrange(2 * max(size, 1)), 2**20))
     return bytes(data), max(size, len(data))
 
 
