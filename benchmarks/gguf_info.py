@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-import as_collection  # noqa: F401
+import as_collection  # noqa: F401 # pylint: disable=unused-import
 from ansible_collections.prositronic.infra.plugins.module_utils import gguf
 from ansible_collections.prositronic.infra.tests.unit import gguf_files
 

@@ -31,7 +31,7 @@ import typing as t
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import as_collection  # noqa: F401
+import as_collection  # noqa: F401 # pylint: disable=unused-import
 import gguf_cases as cases
 from ansible_collections.prositronic.infra.plugins.module_utils import gguf
 from ansible_collections.prositronic.infra.plugins.module_utils.gguf_header import GGUFError

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[4]))
-import as_collection  # noqa: F401
+import as_collection  # noqa: F401 # pylint: disable=unused-import
 from ansible_collections.prositronic.infra.tests.unit import gguf_files
 
 METADATA = {
