@@ -22,18 +22,23 @@ def tensors(metadata: Mapping[str, t.Any]) -> tuple[Tensor, ...]:
     :param metadata: GGUF keys, and `checkpoint.` keys (see hyperparameters.py) where the model differs from its kin.
     :raises ContractError: the architecture is not known, a key is missing, or a value cannot be.
     """
-    h = Hyperparameters(metadata)
-    architecture = ARCHITECTURES.get(h.architecture)
+    name = metadata.get("general.architecture")
+    if not isinstance(name, str) or not name:
+        raise ContractError(
+            "model metadata: 'general.architecture' is missing; it names the architecture, such as 'llama'"
+        )
+    architecture = ARCHITECTURES.get(name)
     if architecture is None:
-        near = difflib.get_close_matches(h.architecture[:64], ARCHITECTURES, n=1)
+        near = difflib.get_close_matches(name[:64], ARCHITECTURES, n=1)
         raise ContractError(
             "model metadata: 'general.architecture' names an architecture whose tensors are not known here"
             + (f"; did you mean '{near[0]}'?" if near else "; pass the header of a GGUF file (gguf_info) instead")
         )
+    h = Hyperparameters(name, metadata)
     result = tuple(Tensor(*entry) for entry in architecture.entries(h))
     for tensor in result:
         if 0 in tensor.shape:
             raise ContractError(
-                f"model metadata: a width of 0 leaves '{tensor.name}' empty; a key of {h.architecture} is 0 that must not be"
+                f"model metadata: a width of 0 leaves '{tensor.name}' empty; a key of {name} is 0 that must not be"
             )
     return result

@@ -34,12 +34,7 @@ MAX_VALUE = 2**31 - 1  # the counts are unsigned 32 bit in the file, signed wher
 class Hyperparameters:
     """The hyperparameters of one model. A value may be one for all layers or an array with one per layer."""
 
-    def __init__(self, metadata: Mapping[str, t.Any]) -> None:
-        architecture = metadata.get("general.architecture")
-        if not isinstance(architecture, str) or not architecture:
-            raise ContractError(
-                "model metadata: 'general.architecture' is missing; it names the architecture, such as 'llama'"
-            )
+    def __init__(self, architecture: str, metadata: Mapping[str, t.Any]) -> None:
         self.metadata = metadata
         self.architecture = architecture
         self._read: dict[str, int | tuple[int, ...]] = {}
