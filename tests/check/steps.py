@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tarfile
 import typing as t
@@ -130,8 +131,9 @@ class Steps:
                 names = ", ".join(sorted(unexpected))
                 raise StepFailed(f"The archive for publishing would hold {names}: add to build_ignore in galaxy.yml.")
             tar.extractall(self._tree("built"), filter="data")
-        # Not in an archive, wanted by ansible-lint and pytest-ansible in a source tree.
-        shutil.copy(ROOT / "galaxy.yml", self._tree("built"))
+        # Not in an archive, wanted by ansible-lint.
+        for name in ("galaxy.yml", ".yamllint"):
+            shutil.copy(ROOT / name, self._tree("built"))
         job.detail = f"{sum(path.is_file() for path in self._tree('built').rglob('*'))} files"
 
     def _tree(self, name: str) -> Path:
@@ -211,10 +213,12 @@ class Steps:
     def ansible_lint(self, job: Job) -> None:
         tree = self._copy("ansible-lint")
         variables = self._variables(job, "tools") | {"ANSIBLE_COLLECTIONS_PATH": str(self.work / "ansible-lint")}
-        lint = self._program("tools", "ansible-lint")
-        job.call(
-            lint, "--offline", "--strict", "--config-file", ROOT / ".ansible-lint", cwd=tree, variables=variables
-        )
+        lint = [self._program("tools", "ansible-lint"), "--offline", "--strict", "--config-file", ROOT / ".ansible-lint"]
+        output = job.call(*lint, cwd=tree, variables=variables)
+        found = re.search(r"in (\d+) files processed", output)
+        if found is None or found[1] == "0":
+            raise StepFailed("ansible-lint read no file.")
+        job.detail = f"{found[1]} files"
 
     def docs(self, job: Job) -> None:
         tree = self._copy("docs")
