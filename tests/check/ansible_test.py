@@ -61,10 +61,12 @@ def target_python(
 
 
 def integration(
-    job: Job, environment: Environment, tree: Path, variables: t.Mapping[str, str], python: str
+    job: Job, environment: Environment, tree: Path, variables: t.Mapping[str, str], target: Python
 ) -> None:
-    """Every integration target that can run on this machine as it is."""
-    command = [environment.bin / "ansible-test", "integration", "--local", "--python", python, "--color", "no"]
+    """Every integration target that can run on this machine as it is; modules run under the Python `target`."""
+    command = [environment.bin / "ansible-test", "integration", "--color", "no"]
+    command += ["--controller", f"origin:python={environment.python.minor}"]
+    command += ["--target", f"controller:python={target.minor}@{target.path}"]
     folder = tree / "tests" / "integration" / "targets"
     targets = {path.parent.parent.name for path in folder.glob("*/tasks/main.yml") if not _is_helper(path.parent.parent)}
     if not targets:
@@ -73,7 +75,7 @@ def integration(
     if not ran:
         raise StepFailed("ansible-test ran no integration target.")
     job.passed = len(ran)
-    job.detail = "targets: " + ", ".join(sorted(ran))
+    job.detail = f"modules on Python {target}: {', '.join(sorted(ran))}"
     job.not_run += [f"{job.step.name}: {name}: its aliases exclude it here" for name in sorted(targets - ran)]
 
 

@@ -62,7 +62,7 @@ class Steps:
     def __init__(self, work: Path, pairs: t.Sequence[tuple[Core, Python]], pythons: t.Sequence[Python]) -> None:
         self.work = work
         self.pairs = pairs
-        self.pythons = pythons
+        self.oldest_target = next((python for python in pythons if python.minor == TARGET_PYTHON), None)
         self.newest = pairs[0]
         self.environments: dict[str, Environment] = {}
 
@@ -164,9 +164,11 @@ class Steps:
         self._pytest(job, core.line, "tests/unit")
 
     def integration(self, job: Job, core: Core, python: Python) -> None:
+        """The newest ansible-core drives the oldest Python, the oldest its own."""
         tree = self._copy(f"integration-{core.line}")
+        target = (self.oldest_target if core is self.newest[0] else None) or python
         environment = self.environments[core.line]
-        ansible_test.integration(job, environment, tree, self._variables(job, core.line), python.minor)
+        ansible_test.integration(job, environment, tree, self._variables(job, core.line), target)
 
     # Steps for one
 
@@ -185,14 +187,13 @@ class Steps:
 
     def target_python(self, job: Job) -> None:
         """Modules and module_utils on the oldest Python that a target host may have."""
-        found = next((python for python in self.pythons if python.minor == TARGET_PYTHON), None)
-        if found is None:
+        if self.oldest_target is None:
             raise StepSkipped(f"Python {TARGET_PYTHON}, the oldest on target hosts, is not on this machine")
         core, python = self.newest
         tree = self._copy("target-python")
         variables = self._variables(job, core.line)
         ansible_test.target_python(
-            job, self.environments[core.line], tree, self._home(core.line, python), variables, found
+            job, self.environments[core.line], tree, self._home(core.line, python), variables, self.oldest_target
         )
 
     def ruff(self, job: Job) -> None:
