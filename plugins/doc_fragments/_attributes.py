@@ -5,8 +5,8 @@
 """Attributes of the collection's modules. Private to the collection, may change at any time.
 
 Every module extends `prositronic.infra._attributes` (what the attributes mean) and `.actiongroup_all` (the group of
-meta/runtime.yml). A module that only looks adds `.info_module` or `.facts_module`; one that changes something gives
-`support` itself; one that is implemented as an action plugin adds `.controller`.
+meta/runtime.yml). A module that only looks adds `.info_module`, and `.facts_module` too where its result lands in
+`ansible_facts`; one that changes something gives `support` itself; one that is an action plugin adds `.controller`.
 """
 
 from __future__ import annotations

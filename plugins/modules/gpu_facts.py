@@ -22,6 +22,7 @@ description:
   - Works with O(ignore:gather_facts=false), and as an ordinary user, who may see less.
 extends_documentation_fragment:
   - prositronic.infra._attributes
+  - prositronic.infra._attributes.info_module
   - prositronic.infra._attributes.facts_module
   - prositronic.infra._attributes.actiongroup_all
 options:
