@@ -80,9 +80,7 @@ class Environment:
 
 def find_pythons() -> list[Python]:
     """Every Python 3 of this machine, one per minor version, newest first (see `tools/python`)."""
-    listing = subprocess.run(
-        [str(ROOT / "tools" / "python"), "--list"], capture_output=True, text=True, check=True
-    )
+    listing = subprocess.run([str(ROOT / "tools" / "python"), "--list"], capture_output=True, text=True, check=True)
     pythons = []
     for line in listing.stdout.splitlines():
         version, path, venv = line.split()
@@ -163,9 +161,7 @@ def make_environment(
     return environment
 
 
-def _install(
-    environment: Environment, requirements: t.Sequence[str], output: t.IO[str] | None
-) -> None:
+def _install(environment: Environment, requirements: t.Sequence[str], output: t.IO[str] | None) -> None:
     arguments: list[str] = []
     for requirement in requirements:
         path = ROOT / requirement

@@ -5,7 +5,7 @@
 """Entries of the catalog: models, GPUs, servers, quantisations and engine versions, each a YAML file named by its id.
 
 An entry is found by its id, its URL slug, an alias or, for a GPU, the name and PCI id that its driver reports; case and
-punctuation do not matter. `data/<kind>/names.txt` holds these names (written by `tools/catalog.py names`), so that a play reads
+punctuation do not matter. `data/<kind>/names.txt` holds these names (written by `tools/catalog names`), so that a play reads
 that one small file and the entries it asks for: parsing all models costs a hundred times as much as one.
 """
 

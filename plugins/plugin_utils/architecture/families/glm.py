@@ -9,7 +9,14 @@ from __future__ import annotations
 from ..blocks.attention import attention
 from ..blocks.feed_forward import always, dense, experts, fused
 from ..blocks.nextn import nextn
+from ..hyperparameters import Hyperparameters
 from ..part import Architecture, either, is_moe, nothing, sequence, vectors
+
+
+def _has_nextn_embeddings(h: Hyperparameters, layer: int) -> bool:
+    """All but GLM 4.6 have them."""
+    return h.checkpoint("nextn_embeddings", True)
+
 
 ARCHITECTURES = {
     "glm4": Architecture(
@@ -28,7 +35,8 @@ ARCHITECTURES = {
             attention(bias="qkv", norm="head", normed=False),
             vectors("post_attention_norm"),
             either(is_moe, experts(balanced=always), dense),
-            nextn("eh_proj", "embed_tokens", "enorm", "hnorm", "shared_head_head", "shared_head_norm"),
+            nextn("eh_proj", "enorm", "hnorm", "shared_head_norm"),
+            either(_has_nextn_embeddings, nextn("embed_tokens", "shared_head_head")),
         ),
         top=nothing,
     ),

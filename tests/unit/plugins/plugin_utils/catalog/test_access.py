@@ -6,22 +6,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import pathlib
 
 import pytest
 from ansible_collections.prositronic.infra.plugins.plugin_utils.catalog import access
-
-TOOL = pathlib.Path(__file__).parents[5] / "tools" / "catalog.py"
-
-
-@pytest.fixture(scope="module")
-def tool():
-    """The maintainers' command, as a module."""
-    spec = importlib.util.spec_from_file_location("catalog_tool", TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from ansible_collections.prositronic.infra.tools.catalog import names
 
 
 def test_the_catalog_is_as_large_as_promised():
@@ -32,14 +21,14 @@ def test_the_catalog_is_as_large_as_promised():
 
 
 @pytest.mark.parametrize("kind", access.NAMED_KINDS)
-def test_the_names_are_up_to_date(tool, kind):
-    """A stale file is written anew by `python3 tools/catalog.py names`."""
+def test_the_names_are_up_to_date(kind):
+    """A stale file is written anew by `python3 tools/catalog names`."""
     written = (access.DATA / access.KINDS[kind] / "names.txt").read_text(encoding="utf-8")
-    assert written == tool.names_text(kind)
+    assert written == names.text(kind)
 
 
 @pytest.mark.parametrize(
-    ("find", "names", "identifier"),
+    ("find", "called", "identifier"),
     [
         (
             access.model,
@@ -56,8 +45,8 @@ def test_the_names_are_up_to_date(tool, kind):
         (access.quant, ["Q4_K_M", "q4_k_m", "q4-k-m", "Q4_K - Medium"], "Q4_K_M"),
     ],
 )
-def test_an_entry_is_found_by_any_of_its_names(find, names, identifier):
-    assert [find(name)["id"] for name in names] == [identifier] * len(names)
+def test_an_entry_is_found_by_any_of_its_names(find, called, identifier):
+    assert [find(name)["id"] for name in called] == [identifier] * len(called)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,127 @@
+# Copyright (c) 2026, the prositronic.infra contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Published GGUF files beside the sizes that the recipes predict for them."""
+
+from __future__ import annotations
+
+import pathlib
+import typing as t
+
+import yaml
+
+from ...plugins.module_utils.ggml_types import tensor_bytes
+from ...plugins.plugin_utils import architecture, quant
+from ...plugins.plugin_utils.catalog import access
+
+TOLERANCE = 0.005
+
+# Each token and each merge of a tokenizer is text with a length of 8 bytes, a token also a type of 4: over the tokenizers
+# of Llama 3, Qwen and Gemma, 40 bytes for each entry of the vocabulary.
+TOKENIZER_BYTES = 40
+
+_EXPLAINED = pathlib.Path(__file__).parent / "explained_sizes.yaml"
+_SAME = {"FP16": "F16", "f16": "F16", "f32": "F32"}
+
+
+class Comparison(t.NamedTuple):
+    """A published file and the size predicted for it; `why` explains a difference, None where there is none to explain."""
+
+    model: str
+    file: dict[str, t.Any]
+    predicted_bytes: int
+    why: str | None
+
+    @property
+    def difference(self) -> float:
+        """Part of the predicted size that the published one lies above it."""
+        return self.file["size_bytes"] / self.predicted_bytes - 1
+
+    @property
+    def precision(self) -> float:
+        """Part of the size that rounding in print may have taken or given."""
+        return self.file["precision_bytes"] / self.predicted_bytes
+
+    @property
+    def agrees(self) -> bool:
+        """Tell whether the sizes agree as far as the published one was printed."""
+        return abs(self.difference) <= TOLERANCE + self.precision
+
+
+def comparisons() -> list[Comparison]:
+    """Return every published file of the catalog whose label is a recipe of llama-quantize."""
+    found = []
+    explained = explanations()
+    for name in access.names("model"):
+        entry = access.model(name)
+        files = [
+            file for file in access.published_files(name) if _SAME.get(file["quant"], file["quant"]) in quant.FILE_TYPES
+        ]
+        if not entry["metadata"] or not files:
+            continue
+        tensors = architecture.tensors(entry["metadata"])
+        vocabulary = entry["metadata"][f"{entry['metadata']['general.architecture']}.vocab_size"]
+        predicted = {
+            recipe: [
+                _bytes(quant.quantize(tensors, entry["metadata"], recipe, imatrix=given)) for given in (False, True)
+            ]
+            for recipe in {_SAME.get(file["quant"], file["quant"]) for file in files}
+        }
+        for file in files:
+            header = TOKENIZER_BYTES * vocabulary if file["kind"] == "file" else 0
+            # Publishers do not say whether they had an importance matrix: the nearer of the two.
+            sizes = [size + header for size in predicted[_SAME.get(file["quant"], file["quant"])]]
+            nearest = min(sizes, key=lambda size: abs(size - file["size_bytes"]))
+            comparison = Comparison(name, file, nearest, None)
+            if not comparison.agrees:
+                comparison = comparison._replace(why=_why(explained, name, file))
+            found.append(comparison)
+    return found
+
+
+def explanations() -> list[dict[str, t.Any]]:
+    """Return what is known of files that are not what their label says: `models, repositories, quants, why`."""
+    return yaml.safe_load(_EXPLAINED.read_text(encoding="utf-8"))
+
+
+def matches(explanation: dict[str, t.Any], model: str, file: dict[str, t.Any]) -> bool:
+    """Tell whether an explanation is about this file; what it leaves out it says of all."""
+    return (
+        model in explanation["models"]
+        and any(file["repository"].startswith(begin) for begin in explanation.get("repositories", [""]))
+        and file["quant"] in explanation.get("quants", [file["quant"]])
+    )
+
+
+def _why(explained: list[dict[str, t.Any]], model: str, file: dict[str, t.Any]) -> str | None:
+    return next((entry["why"] for entry in explained if matches(entry, model, file)), None)
+
+
+def report(*, everything: bool = False) -> str:
+    """Return a table of the files that differ (or of all) and the totals, as text."""
+    found = comparisons()
+    lines = []
+    for reason in sorted({one.why or "" for one in found if not one.agrees}):
+        lines.append(f"{reason or 'NOT EXPLAINED'}\n")
+        lines += [_line(one) for one in found if not one.agrees and (one.why or "") == reason]
+    if everything:
+        lines += ["As predicted:\n", *(_line(one) for one in found if one.agrees)]
+    agree = sum(one.agrees for one in found)
+    sharp = [one for one in found if one.precision <= TOLERANCE / 2]
+    strict = sum(abs(one.difference) <= TOLERANCE for one in sharp)
+    explained = sum(not one.agrees and one.why is not None for one in found)
+    lines.append(
+        f"{len(found)} files of {len({one.model for one in found})} models: {agree} as predicted within {TOLERANCE:.1%} and"
+        f" their printed precision, {explained} explained, {len(found) - agree - explained} not.\n"
+        f"Of the {len(sharp)} that are printed to {TOLERANCE / 2:.2%} or better, {strict} agree within {TOLERANCE:.1%}.\n"
+    )
+    return "".join(lines)
+
+
+def _line(one: Comparison) -> str:
+    return f"  {one.model:30} {one.file['quant']:10} {one.file['printed']:>16} {one.difference:+7.2%}  {one.file['repository']}\n"
+
+
+def _bytes(tensors: t.Iterable[t.Any]) -> int:
+    return sum(tensor_bytes(tensor.type, tensor.shape) for tensor in tensors)
