@@ -57,8 +57,9 @@ class Files:
 
     def integer(self, *parts: str) -> int | None:
         """Return a file that holds one number, decimal or 0x..."""
+        text = self.text(*parts, limit=64) or ""
         try:
-            return int(self.text(*parts, limit=256) or "", 0)
+            return int(text, 0) if len(text) < 64 else None  # no number of the kernel has more than 20 digits
         except ValueError:
             return None
 

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import functools
+import re
 import typing as t
 
 from ..bounded import Broken, call
@@ -42,13 +44,13 @@ def read(files: Files, tools: Tools, cards: t.Sequence[pci.Card]) -> dict[str, t
 
 def _from_library(files: Files, tools: Tools) -> dict[str, t.Any]:
     try:
-        reading = call(nvml.read, tools.left())
+        reading = call(functools.partial(nvml.read, nvml.LIBRARIES), tools.left())
     except Broken as broken:
         raise _Failure(f"the NVIDIA library {broken}") from broken
     if reading["error"] == errors.LIBRARY_NOT_FOUND:
         raise _Failure("")  # nothing of NVIDIA's installed, unless nvidia-smi says otherwise
     if reading["error"]:
-        raise _Failure(_sentence(reading["error"], files))
+        raise _Failure(_sentence(reading["error"], files, reading["driver"].get("library_version")))
     return reading
 
 
@@ -62,7 +64,8 @@ def _from_tool(files: Files, tools: Tools) -> dict[str, t.Any]:
             reading = nvidia_smi.parse(answer.output)
         except nvidia_smi.Unreadable:
             if errors.is_number(answer.status):
-                raise _Failure(_sentence(answer.status, files)) from None
+                library = re.search(r"NVML library version: ([\d.]+)", answer.text)
+                raise _Failure(_sentence(answer.status, files, library.group(1) if library else None)) from None
             if answer.status:
                 raise _Failure(f"nvidia-smi exited with {answer.status}: {excerpt(answer.text)}") from None
             raise
@@ -77,10 +80,12 @@ def _from_tool(files: Files, tools: Tools) -> dict[str, t.Any]:
         raise _Failure(f"nvidia-smi {broken}") from broken
 
 
-def _sentence(number: int, files: Files) -> str:
-    version = _module_version(files)
-    loaded = f" (kernel module {version})" if number == errors.LIB_RM_VERSION_MISMATCH and version else ""
-    return errors.meaning(number) + loaded
+def _sentence(number: int, files: Files, library_version: str | None) -> str:
+    versions = ""
+    if number == errors.LIB_RM_VERSION_MISMATCH:
+        parts = {"kernel module": _module_version(files), "library": library_version}
+        versions = ", ".join(f"{part} {version}" for part, version in parts.items() if version)
+    return errors.meaning(number) + (f" ({versions})" if versions else "")
 
 
 def _module_version(files: Files) -> str | None:

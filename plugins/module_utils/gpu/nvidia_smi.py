@@ -18,6 +18,7 @@ import xml.etree.ElementTree as ET
 from . import nvidia_errors as errors
 from .device import Device, bus_id, device, free_bytes, pci_id, pcie, process
 from .mig import in_mig_mode_without_slices, slice_of
+from .tools import excerpt
 
 QUERY = ("-q", "-x")
 LIST = ("-L",)
@@ -96,6 +97,11 @@ def parse(output: bytes, listing: str = "", capabilities: str = "", topology: st
         for found in map(_NO_HANDLE.search, output[:4096].decode("utf-8", "replace").splitlines())
         if found
     ]
+    attached = _number(root, "attached_gpus") or 0
+    if attached > len(root.findall("gpu")):
+        problems.append(
+            f"nvidia-smi counts {attached} GPUs and tells of {len(root.findall('gpu'))}: see dmesg for NVRM lines"
+        )
     cards: list[list[Device]] = []
     slices = _listed_slices(listing)
     capability = _capability_table(capabilities)
@@ -125,7 +131,7 @@ def _tree(output: bytes) -> ET.Element:
     start = output.find(b"<?xml")
     end = output.rfind(b"</nvidia_smi_log>")
     if start < 0 or end < 0:
-        raise Unreadable("printed no XML")
+        raise Unreadable(f"printed no XML but: {excerpt(output[:4096].decode('utf-8', 'replace')) or 'nothing'}")
     text = output[start : end + len(b"</nvidia_smi_log>")]
     if b"<!ENTITY" in text:
         raise Unreadable("printed XML with entities")

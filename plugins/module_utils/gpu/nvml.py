@@ -144,17 +144,23 @@ class _Library:
         return None if number is None else words.get(number)
 
 
-def read(libraries: t.Sequence[str] = LIBRARIES) -> dict[str, t.Any]:
+def read(libraries: t.Sequence[str]) -> dict[str, t.Any]:
     """Return `{error, driver: {version, cuda_version, library_version}, gpus, problems}`.
 
-    `error` is an NVML number when the library cannot serve at all, else None.
+    `library_version` is there only when it does not fit the driver. `error` is an NVML number when the library cannot serve at all, else None.
     """
     reading: dict[str, t.Any] = {"error": None, "driver": {}, "gpus": [], "problems": []}
     try:
         library = _Library(libraries)
+    except NvmlError as error:
+        reading["error"] = error.number
+        return reading
+    try:
         library.call("nvmlInit_v2")
     except NvmlError as error:
         reading["error"] = error.number
+        if error.number == errors.LIB_RM_VERSION_MISMATCH:
+            reading["driver"]["library_version"] = library.text("nvmlSystemGetNVMLVersion")
         return reading
     try:
         reading["driver"] = {

@@ -62,16 +62,17 @@ def link(files: Files, card: Card) -> dict[str, int | None] | None:
     while os.path.basename(os.path.dirname(real)).count(":") == 2:
         real = os.path.dirname(real)
         ports.append(f"{DEVICES}/{os.path.basename(real)}")
-    figures = []
-    for read, name in (
-        (_generation, "current_link_speed"),
-        (files.integer, "current_link_width"),
-        (_generation, "max_link_speed"),
-        (files.integer, "max_link_width"),
-    ):
-        values = [read(port, name) if read is files.integer else _generation(files.text(port, name)) for port in ports]
-        figures.append(min((value for value in values if value), default=None))
-    return pcie(*figures)
+    return pcie(
+        generation=_least(_generation(files.text(port, "current_link_speed")) for port in ports),
+        width=_least(files.integer(port, "current_link_width") for port in ports),
+        maximum_generation=_least(_generation(files.text(port, "max_link_speed")) for port in ports),
+        maximum_width=_least(files.integer(port, "max_link_width") for port in ports),
+    )
+
+
+def _least(values: t.Iterable[int | None]) -> int | None:
+    """Return the least of what is known; a port without a link tells 0."""
+    return min((value for value in values if value), default=None)
 
 
 def _generation(text: str | None) -> int | None:

@@ -37,7 +37,8 @@ def read(files: Files, seconds: float) -> Reading:
     ):
         if vendor == "nvidia":
             reading["gpus"] = _with_tegra(reading["gpus"], tegra.read(files))
-        if reading["driver"].get("version") and (reading["gpus"] or vendor == "nvidia") and not driver.get("version"):
+        # NVIDIA's driver is worth knowing without a GPU too: it may be what keeps one from being used.
+        if not driver and (reading["gpus"] or (vendor == "nvidia" and reading["driver"].get("version"))):
             driver = dict(reading["driver"], vendor=vendor)
         gpus += reading["gpus"]
         problems += reading["problems"]
