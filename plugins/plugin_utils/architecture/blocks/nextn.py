@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..hyperparameters import Hyperparameters
-from ..part import MATRIX, VECTOR, Entry, Part
+from ..part import MATRIX, VECTOR, Condition, Entry, Part
 
 
 def nextn(*names: str) -> Part:
@@ -31,3 +31,8 @@ def nextn(*names: str) -> Part:
                 yield f"nextn.{name}.weight", (h.embedding,), VECTOR
 
     return entries
+
+
+def own_embeddings(default: bool) -> Condition:
+    """Return the condition that such blocks have an embedding and an output matrix of their own."""
+    return lambda h, layer: h.checkpoint("nextn_embeddings", default)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from ..blocks.attention import indexer, latent_attention
 from ..blocks.feed_forward import always, dense, experts, never, sigmoid_router
-from ..blocks.nextn import nextn
+from ..blocks.nextn import nextn, own_embeddings
 from ..hyperparameters import Hyperparameters
 from ..part import MATRIX, VECTOR, Architecture, Entry, either, is_moe, nothing, sequence, vectors
 
@@ -84,33 +84,28 @@ def _token_experts(h: Hyperparameters, layer: int) -> Iterator[Entry]:
     yield "ffn_gate_tid2eid.weight", (h.count("expert_used_count"), h.vocabulary), "I32"
 
 
-_NEXTN = nextn("eh_proj", "enorm", "hnorm", "shared_head_norm")
-_NEXTN_EMBEDDINGS = nextn("embed_tokens", "shared_head_head")
+def _sparse(own: bool) -> Architecture:
+    """V3.2 and GLM 5: `own` tells whether the prediction block has an embedding and an output matrix of its own."""
+    return Architecture(
+        block=sequence(
+            vectors("attn_norm"),
+            latent_attention,
+            indexer,
+            vectors("ffn_norm"),
+            DENSE_OR_BALANCED,
+            nextn("eh_proj", "enorm", "hnorm", "shared_head_norm"),
+            either(own_embeddings(default=own), nextn("embed_tokens", "shared_head_head")),
+        ),
+        top=nothing,
+    )
 
-
-def _has_nextn_embeddings(h: Hyperparameters, layer: int) -> bool:
-    return h.checkpoint("nextn_embeddings", h.architecture == "deepseek32")
-
-
-_SPARSE = Architecture(
-    block=sequence(
-        vectors("attn_norm"),
-        latent_attention,
-        indexer,
-        vectors("ffn_norm"),
-        DENSE_OR_BALANCED,
-        _NEXTN,
-        either(_has_nextn_embeddings, _NEXTN_EMBEDDINGS),
-    ),
-    top=nothing,
-)
 
 ARCHITECTURES = {
     "deepseek2": Architecture(
         block=sequence(vectors("attn_norm"), latent_attention, vectors("ffn_norm"), DENSE_OR_BALANCED), top=nothing
     ),
-    "deepseek32": _SPARSE,
-    "glm-dsa": _SPARSE,
+    "deepseek32": _sparse(own=True),
+    "glm-dsa": _sparse(own=False),
     "deepseek4": Architecture(
         block=sequence(
             vectors("attn_norm"),

@@ -8,15 +8,8 @@ from __future__ import annotations
 
 from ..blocks.attention import attention
 from ..blocks.feed_forward import always, dense, experts, fused
-from ..blocks.nextn import nextn
-from ..hyperparameters import Hyperparameters
+from ..blocks.nextn import nextn, own_embeddings
 from ..part import Architecture, either, is_moe, nothing, sequence, vectors
-
-
-def _has_nextn_embeddings(h: Hyperparameters, layer: int) -> bool:
-    """All but GLM 4.6 have them."""
-    return h.checkpoint("nextn_embeddings", True)
-
 
 ARCHITECTURES = {
     "glm4": Architecture(
@@ -36,7 +29,8 @@ ARCHITECTURES = {
             vectors("post_attention_norm"),
             either(is_moe, experts(balanced=always), dense),
             nextn("eh_proj", "enorm", "hnorm", "shared_head_norm"),
-            either(_has_nextn_embeddings, nextn("embed_tokens", "shared_head_head")),
+            # GLM 4.6 shares them with the model, 4.5 and 4.7 do not
+            either(own_embeddings(default=True), nextn("embed_tokens", "shared_head_head")),
         ),
         top=nothing,
     ),
