@@ -33,20 +33,34 @@ def warnings(config: t.Any, *, mtp: bool | None = None) -> tuple[str, ...]:
     return tuple(_read(config, mtp).warnings)
 
 
-def model(config: t.Any, quant: str, *, mtp: bool | None = None, name: str = "") -> Model:
+def value(config: t.Any, name: str | None = None, mtp: bool | None = None) -> dict[str, t.Any]:
+    """Return the model of `config` as plain data, to be quantised to whatever a plan tries: id, name, metadata, warnings.
+
+    :param name: what to call the model; else the last part of the config's `_name_or_path`, else its class.
+    :param mtp: see metadata.
+    :raises ContractError: as `metadata`, or the name is no short text.
+    """
+    keys = _read(config, mtp)
+    if name is not None and (not isinstance(name, str) or not 0 < len(name) <= 128):
+        raise ContractError("name: must be a text of 1 to 128 characters")
+    called = name or str(keys.metadata["general.name"])
+    return {"id": called, "name": called, "metadata": keys.metadata, "warnings": keys.warnings}
+
+
+def model(config: t.Any, quant: str, *, mtp: bool | None = None, name: str | None = None) -> Model:
     """Return the model that converting and quantising the checkpoint of `config` gives.
 
     :param quant: a file type of llama-quantize, such as Q4_K_M.
     :param mtp: see metadata.
-    :param name: what to call the model; else the last part of the config's `_name_or_path`, else its class.
+    :param name: see value.
     :raises ContractError: as `metadata`, or no such quant.
     """
-    keys = metadata(config, mtp=mtp)
-    called = name or str(keys["general.name"])
-    return quantised({"id": called, "name": called, "metadata": keys}, quant)
+    return quantised(value(config, name, mtp), quant)
 
 
 def _read(config: t.Any, mtp: bool | None) -> Keys:
+    if mtp is not None and not isinstance(mtp, bool):
+        raise ContractError("mtp: must be true or false")
     c = Config.of(config)
     hf_architecture = _architecture(config)
     reader = READERS.get(hf_architecture)

@@ -119,7 +119,7 @@ READERS: dict[str, Reader] = {
     "GlmMoeDsaForCausalLM": Reader("glm-dsa", latent.sparse, {**_DEEPSEEK, "rms_norm_eps": 1e-5}),
     "Glm4ForCausalLM": Reader("glm4", dense.glm4, {"rms_norm_eps": 1e-5, "head_dim": 128}),
     "Glm4MoeForCausalLM": Reader("glm4moe", experts.glm4_moe, _EPSILON),
-    "Glm4vMoeForConditionalGeneration": Reader("glm4moe", experts.glm4_moe, _EPSILON),
+    "Glm4vMoeForConditionalGeneration": Reader("glm4moe", experts.glm4v_moe, _EPSILON),
     "GptOssForCausalLM": Reader(
         "gpt-oss", experts.gpt_oss, {"rms_norm_eps": 1e-5, "head_dim": 64, "sliding_window": 128}
     ),

@@ -93,7 +93,12 @@ def gpt_oss(c: Config, k: Keys) -> None:
     )
 
 
-def glm4_moe(c: Config, k: Keys) -> None:
+def glm4v_moe(c: Config, k: Keys) -> None:
+    """GLM 4.5V and 4.6V: published without the prediction block."""
+    glm4_moe(c, k, mtp=False)
+
+
+def glm4_moe(c: Config, k: Keys, mtp: bool = True) -> None:
     """GLM 4.5 to 4.7: the prediction block is converted too."""
     common(c, k)
     heads(c, k)
@@ -102,7 +107,7 @@ def glm4_moe(c: Config, k: Keys) -> None:
     experts(c, k, scoring="sigmoid")
     biases(c, k, letters="qkv")
     k.checkpoint(qk_norm=c.flag("use_qk_norm"))
-    mtp_blocks(c, k, c.count("num_nextn_predict_layers", default=0, high=16))
+    mtp_blocks(c, k, c.count("num_nextn_predict_layers", default=0, high=16), usual=mtp)
 
 
 def dots1(c: Config, k: Keys) -> None:
