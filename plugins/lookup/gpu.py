@@ -12,7 +12,7 @@ author:
   - the prositronic.infra contributors (@prositronic)
 description:
   - Returns GPUs of the collection's catalog as entries of C(gpus) of an C(inference_host), the form in which
-    M(prositronic.infra.gpu_facts#module) describes GPUs that it finds.
+    M(prositronic.infra.gpu_facts) describes GPUs that it finds.
   - A GPU is found by its id (V(L40S)), its URL slug (V(nvidia-l40s)), an alias (V(H100)), the name that its driver reports
     (V(NVIDIA H100 80GB HBM3)) or its PCI id (V(10de:26b9)), in any case.
   - Its free memory is what the driver's total leaves after the driver's own reserve where both are known, else 97% of its

@@ -12,7 +12,7 @@ author:
   - the prositronic.infra contributors (@prositronic)
 description:
   - Returns servers of the collection's catalog as C(inference_host), the form in which
-    M(prositronic.infra.gpu_facts#module) describes a machine, with all of its GPUs.
+    M(prositronic.infra.gpu_facts) describes a machine, with all of its GPUs.
   - A server is found by its id (V(hetzner-gex131)), its URL slug or an alias (V(GEX131)), in any case.
   - All of its memory is assumed, of GPUs as P(prositronic.infra.gpu#lookup) says, RAM less what Linux keeps for itself.
 options:
