@@ -102,7 +102,7 @@ class Recipe:
 
     `output` is the type of the output matrix (the token embedding where it serves as output matrix); None leaves the base
     type. `low` marks the recipes below three bits, to which llama.cpp's bonuses for the 70B and eight-expert models do not
-    apply in the same way. `imatrix` marks those that llama-quantize refuses without an importance matrix. `stacked` is the type
+    apply in the same way. `stacked` is the type
     of matrices with a third dimension, such as those of the experts.
     """
 
@@ -110,7 +110,6 @@ class Recipe:
     rules: t.Mapping[Kind, tuple[Rule, ...]] = dataclasses.field(default_factory=dict)
     output: str | None = "Q6_K"
     low: bool = False
-    imatrix: bool = False
     stacked: str | None = None
 
 
@@ -137,7 +136,6 @@ def _below_three_bits(base: str, embedding: str, instead: str, attention_output:
         },
         output="Q5_K",
         low=True,
-        imatrix=True,
     )
 
 
@@ -165,7 +163,7 @@ RECIPES: dict[str, Recipe] = {
             "ffn_down": _all("Q3_K"),
         },
     ),
-    "Q2_K_S": Recipe("Q2_K", {"attn_v": (("Q4_K", grouped),), "ffn_down": (("Q4_K", first_eighth),)}, imatrix=True),
+    "Q2_K_S": Recipe("Q2_K", {"attn_v": (("Q4_K", grouped),), "ffn_down": (("Q4_K", first_eighth),)}),
     "Q3_K_S": Recipe("Q3_K", {"attn_output": _eight_or()}),
     "Q3_K_M": Recipe(
         "Q3_K",
@@ -219,7 +217,6 @@ RECIPES: dict[str, Recipe] = {
             "ffn_down": (("IQ3_XXS", with_imatrix), ("Q4_K", first_eighth), ("Q3_K", always)),
         },
         output="Q5_K",
-        imatrix=True,
     ),
     "IQ3_XS": Recipe(
         "IQ3_S",
@@ -231,7 +228,6 @@ RECIPES: dict[str, Recipe] = {
             "ffn_gate": (("IQ3_XXS", middle),),
             "ffn_up": (("IQ3_XXS", middle),),
         },
-        imatrix=True,
     ),
     "IQ3_S": Recipe("IQ3_S", {"attn_v": (("Q4_K", grouped),), "attn_output": _eight_or()}),
     "IQ3_M": Recipe(
@@ -251,5 +247,5 @@ RECIPES: dict[str, Recipe] = {
     "MXFP4_MOE": Recipe("Q8_0", output=None, stacked="MXFP4"),
 }
 
-# Names that llama-quantize takes for others.
-ALIASES = {"Q3_K": "Q3_K_M", "Q4_K": "Q4_K_M", "Q5_K": "Q5_K_M"}
+# Names that llama-quantize takes for others, and MXFP4 as files of gpt-oss are labelled.
+ALIASES = {"Q3_K": "Q3_K_M", "Q4_K": "Q4_K_M", "Q5_K": "Q5_K_M", "MXFP4": "MXFP4_MOE"}
