@@ -62,7 +62,7 @@ def _read(config: t.Any, mtp: bool | None) -> Keys:
     if mtp is not None and not isinstance(mtp, bool):
         raise ContractError("mtp: must be true or false")
     c = Config.of(config)
-    hf_architecture = _architecture(config)
+    hf_architecture = _architecture(config, c.values)
     reader = READERS.get(hf_architecture)
     if reader is None:
         near = difflib.get_close_matches(hf_architecture, READERS, n=1)
@@ -80,15 +80,27 @@ def _read(config: t.Any, mtp: bool | None) -> Keys:
         method = c.section("quantization_config").text("quant_method")
         stored = f" ({method})" if re.fullmatch(r"[A-Za-z0-9_-]{1,32}", method) else ""
         keys.warnings.append(
-            f"the weights are stored quantised{stored}; the converter expands them before llama-quantize"
+            "the experts are stored in MXFP4: MXFP4_MOE keeps them as they are, other quants are taken to be made from BF16"
+            if method == "mxfp4"
+            else f"the weights are stored quantised{stored}; the converter expands them before llama-quantize"
         )
     if c.has("vision_config") or c.has("audio_config"):
         keys.warnings.append("only the language model is counted; images and sound need a projector (--mmproj) besides")
     return keys
 
 
-def _architecture(config: t.Any) -> str:
-    """Return the class that the config names; text of the user's, so only what a class may be called is repeated."""
+def _architecture(config: t.Mapping[str, t.Any], inner: t.Mapping[str, t.Any]) -> str:
+    """Return the class that is read: the config's, or that of its language model where only this one is known.
+
+    Text of the user's, so only what a class may be called is repeated.
+    """
+    outer = _class(config)
+    if outer not in READERS and inner.get("architectures") and _class(inner) in READERS:
+        return _class(inner)
+    return outer
+
+
+def _class(config: t.Mapping[str, t.Any]) -> str:
     listed = config.get("architectures")
     if not isinstance(listed, (list, tuple)) or not listed:
         raise ContractError(

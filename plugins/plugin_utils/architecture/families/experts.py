@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Mixtures of experts with normalised queries and keys: dots.llm1, Hunyuan A13B, Ling 2, Trinity (AFM)."""
+"""Normalised queries and keys, and mostly experts: dots.llm1, Hunyuan, Ling 2, OLMoE, Trinity (AFM)."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ _BALANCED = either(is_moe, experts(balanced=always), dense)
 ARCHITECTURES = {
     "dots1": Architecture(block=_block(attention(norm="head"), _BALANCED), top=nothing),
     "bailingmoe2": Architecture(block=_block(fused_attention(norm="head"), _BALANCED), top=nothing),
+    "olmoe": Architecture(block=_block(attention(norm="all"), experts()), top=nothing),
+    "hunyuan-dense": Architecture(block=_block(attention(norm="head"), dense), top=nothing, tied=True),
     "hunyuan-moe": Architecture(block=_block(attention(norm="head"), experts()), top=nothing, tied=True),
     "afmoe": Architecture(
         block=sequence(

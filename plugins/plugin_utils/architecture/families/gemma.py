@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Gemma 2 to 4: norms on both sides of every part, and in the small ones an embedding for every layer."""
+"""Gemma: from its second generation norms on both sides of every part, later an embedding for every layer of the small ones."""
 
 from __future__ import annotations
 
@@ -93,6 +93,9 @@ def _has_experts(h: Hyperparameters, layer: int) -> bool:
 _NORMED_ATTENTION = attention(norm="head")
 
 ARCHITECTURES = {
+    "gemma": Architecture(
+        block=sequence(vectors("attn_norm"), attention(), vectors("ffn_norm"), dense), top=nothing, tied=True
+    ),
     "gemma2": Architecture(block=_block(attention()), top=nothing, tied=True),
     "gemma3": Architecture(block=_block(_NORMED_ATTENTION), top=nothing, tied=True),
     "gemma3n": Architecture(

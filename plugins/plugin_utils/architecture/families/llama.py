@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Llama, and the models that kept its block: Mistral, Mixtral, SmolLM 3, InternLM 2, Seed-OSS."""
+"""Llama, and the models that kept its block: Mistral, Mixtral, SmolLM 3, InternLM 2, EXAONE 3, Seed-OSS."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ ARCHITECTURES = {
     "llama": _LLAMA,
     "mistral3": _LLAMA,
     "internlm2": _LLAMA,
+    "exaone": _LLAMA,
     "smollm3": Architecture(block=_LLAMA.block, top=_LLAMA.top, tied=True),
     "seed_oss": Architecture(
         block=sequence(vectors("attn_norm"), attention(bias="qkv"), vectors("post_attention_norm"), dense),

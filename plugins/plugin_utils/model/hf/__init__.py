@@ -40,6 +40,7 @@ _GEMMA3 = {
     "rms_norm_eps": 1e-6,
     "sliding_window": 4096,
 }
+_GEMMA = {"head_dim": 256, "rms_norm_eps": 1e-6, "vocab_size": 256000, "max_position_embeddings": 8192}
 _GEMMA2 = {**_GEMMA3, "vocab_size": 256000, "max_position_embeddings": 8192}
 _GEMMA3N = {
     **_GEMMA3,
@@ -102,6 +103,7 @@ READERS: dict[str, Reader] = {
     "Qwen3_5ForConditionalGeneration": Reader("qwen35", hybrid.qwen35, {"rms_norm_eps": 1e-6, "head_dim": 256}),
     "Qwen3_5MoeForCausalLM": Reader("qwen35moe", hybrid.qwen35, {"rms_norm_eps": 1e-6, "head_dim": 256}),
     "Qwen3_5MoeForConditionalGeneration": Reader("qwen35moe", hybrid.qwen35, {"rms_norm_eps": 1e-6, "head_dim": 256}),
+    "GemmaForCausalLM": Reader("gemma", gemma.gemma, _GEMMA),
     "Gemma2ForCausalLM": Reader("gemma2", gemma.gemma2, _GEMMA2),
     "Gemma3ForCausalLM": Reader("gemma3", gemma.gemma3, _GEMMA3),
     "Gemma3ForConditionalGeneration": Reader("gemma3", gemma.gemma3, _GEMMA3),
@@ -118,12 +120,16 @@ READERS: dict[str, Reader] = {
     "DeepseekV4ForCausalLM": Reader("deepseek4", latent.deepseek4, {"rms_norm_eps": 1e-6}),
     "GlmMoeDsaForCausalLM": Reader("glm-dsa", latent.sparse, {**_DEEPSEEK, "rms_norm_eps": 1e-5}),
     "Glm4ForCausalLM": Reader("glm4", dense.glm4, {"rms_norm_eps": 1e-5, "head_dim": 128}),
+    "Glm4vForConditionalGeneration": Reader("glm4", dense.glm4, {"rms_norm_eps": 1e-5}),
     "Glm4MoeForCausalLM": Reader("glm4moe", experts.glm4_moe, _EPSILON),
     "Glm4vMoeForConditionalGeneration": Reader("glm4moe", experts.glm4v_moe, _EPSILON),
     "GptOssForCausalLM": Reader(
         "gpt-oss", experts.gpt_oss, {"rms_norm_eps": 1e-5, "head_dim": 64, "sliding_window": 128}
     ),
     "CohereForCausalLM": Reader("command-r", dense.command_r, {"layer_norm_eps": 1e-5, "vocab_size": 256000}),
+    "Cohere2VisionForConditionalGeneration": Reader(
+        "cohere2", dense.cohere2, {"layer_norm_eps": 1e-5, "vocab_size": 256000}
+    ),
     "Cohere2ForCausalLM": Reader("cohere2", dense.cohere2, {"layer_norm_eps": 1e-5, "vocab_size": 256000}),
     "Phi3ForCausalLM": Reader("phi3", dense.phi3, {"rms_norm_eps": 1e-5, "vocab_size": 32064}),
     "PhiMoEForCausalLM": Reader(
@@ -134,6 +140,8 @@ READERS: dict[str, Reader] = {
     ),
     "Olmo2ForCausalLM": Reader("olmo2", dense.olmo2, _EPSILON),
     "Olmo3ForCausalLM": Reader("olmo2", dense.olmo2, _EPSILON),
+    "ExaoneForCausalLM": Reader("exaone", dense.exaone, _EPSILON),
+    "OlmoeForCausalLM": Reader("olmoe", experts.olmoe, _EPSILON),
     "Exaone4ForCausalLM": Reader("exaone4", dense.exaone4, _EPSILON),
     "GraniteForCausalLM": Reader("granite", dense.granite, {"rms_norm_eps": 1e-6}),
     "GraniteMoeForCausalLM": Reader("granitemoe", dense.granite, {"rms_norm_eps": 1e-6}),
@@ -147,6 +155,7 @@ READERS: dict[str, Reader] = {
     "JambaForCausalLM": Reader("jamba", hybrid.jamba, {"rms_norm_eps": 1e-6, "max_position_embeddings": 262144}),
     "Mamba2ForCausalLM": Reader("mamba2", hybrid.mamba2, {}),
     "Lfm2ForCausalLM": Reader("lfm2", hybrid.lfm2, {"norm_eps": 1e-5, "conv_L_cache": 3}),
+    "Lfm2VlForConditionalGeneration": Reader("lfm2", hybrid.lfm2, {"norm_eps": 1e-5, "conv_L_cache": 3}),
     "Lfm2MoeForCausalLM": Reader("lfm2moe", hybrid.lfm2, {"norm_eps": 1e-5, "conv_L_cache": 3}),
     "KimiLinearForCausalLM": Reader("kimi-linear", hybrid.kimi_linear, _EPSILON),
     "MiniMaxM2ForCausalLM": Reader("minimax-m2", experts.minimax_m2, {"rms_norm_eps": 1e-6}),
@@ -155,6 +164,7 @@ READERS: dict[str, Reader] = {
     "Ernie4_5ForCausalLM": Reader("ernie4_5", experts.ernie, _EPSILON),
     "Ernie4_5_MoeForCausalLM": Reader("ernie4_5-moe", experts.ernie, _EPSILON),
     "Dots1ForCausalLM": Reader("dots1", experts.dots1, _EPSILON),
+    "HunYuanDenseV1ForCausalLM": Reader("hunyuan-dense", experts.hunyuan_dense, _EPSILON),
     "HunYuanMoEV1ForCausalLM": Reader("hunyuan-moe", experts.hunyuan_moe, _EPSILON),
     "BailingMoeV2ForCausalLM": Reader("bailingmoe2", experts.bailing_moe2, {"rms_norm_eps": 1e-6}),
     "AfmoeForCausalLM": Reader("afmoe", experts.afmoe, _EPSILON),

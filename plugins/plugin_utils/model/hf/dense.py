@@ -127,6 +127,14 @@ def olmo2(c: Config, k: Keys) -> None:
         window(c, k)
 
 
+def exaone(c: Config, k: Keys) -> None:
+    """EXAONE 3, whose config has names of its own for layers and activation."""
+    common(c, k)
+    heads(c, k)
+    rotated(c, k)
+    rope(c, k)
+
+
 def exaone4(c: Config, k: Keys) -> None:
     """EXAONE 4: `sliding_window_pattern` is text such as LLLG, or a period."""
     common(c, k)

@@ -139,6 +139,24 @@ def ernie(c: Config, k: Keys) -> None:
     )
 
 
+def olmoe(c: Config, k: Keys) -> None:
+    """OLMoE: experts as wide as `intermediate_size`."""
+    common(c, k)
+    heads(c, k)
+    rotated(c, k)
+    rope(c, k)
+    k.put(expert_count=c.count("num_experts", low=1), expert_used_count=c.count("num_experts_per_tok", low=1))
+
+
+def hunyuan_dense(c: Config, k: Keys) -> None:
+    """Hunyuan 0.5B to 7B."""
+    common(c, k, tied=True)
+    heads(c, k)
+    rotated(c, k)
+    rope(c, k)
+    k.checkpoint(qk_norm=c.flag("use_qk_norm", True))
+
+
 def hunyuan_moe(c: Config, k: Keys) -> None:
     """Hunyuan A13B: several keys are lists with one value per layer, all equal."""
     common(c, k, tied=True)

@@ -2,13 +2,20 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""config.json of Gemma 2 to 4. Their configs leave out what is transformers' default."""
+"""config.json of Gemma. Their configs leave out what is transformers' default."""
 
 from __future__ import annotations
 
 from .config import Config
 from .keys import Keys, common, heads, windowed
 from .rope import rope
+
+
+def gemma(c: Config, k: Keys) -> None:
+    """Gemma."""
+    common(c, k, tied=True)
+    heads(c, k)
+    rope(c, k)
 
 
 def gemma2(c: Config, k: Keys) -> None:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,85 @@ def test_prediction_blocks_can_be_kept_or_left_out():
     assert from_hf_config.metadata(glm)["glm4moe.block_count"] == 4
     assert from_hf_config.metadata(glm, mtp=False)["glm4moe.block_count"] == 3
     assert any("left out" in text for text in from_hf_config.warnings(glm, mtp=False))
+
+
+def test_a_wrapper_that_names_the_class_of_its_language_model():
+    # as InternVL's config does
+    config = {"architectures": ["InternVLChatModel"], "llm_config": QWEN3, "vision_config": {"hidden_size": 1024}}
+    assert from_hf_config.metadata(config)["general.architecture"] == "qwen3"
+
+
+# Parameters of public checkpoints that no model was measured of, as their model pages tell them.
+TOTALS = [
+    (
+        2506172416,
+        "GemmaForCausalLM",
+        {
+            "hidden_size": 2048,
+            "intermediate_size": 16384,
+            "num_attention_heads": 8,
+            "num_hidden_layers": 18,
+            "num_key_value_heads": 1,
+        },
+    ),
+    (
+        8537680896,
+        "GemmaForCausalLM",
+        {
+            "hidden_size": 3072,
+            "intermediate_size": 24576,
+            "num_attention_heads": 16,
+            "num_hidden_layers": 28,
+            "num_key_value_heads": 16,
+        },
+    ),
+    (
+        6919161856,
+        "OlmoeForCausalLM",
+        {
+            "hidden_size": 2048,
+            "intermediate_size": 1024,
+            "max_position_embeddings": 4096,
+            "num_attention_heads": 16,
+            "num_experts": 64,
+            "num_experts_per_tok": 8,
+            "num_hidden_layers": 16,
+            "num_key_value_heads": 16,
+            "vocab_size": 50304,
+        },
+    ),
+    (
+        7818448896,
+        "ExaoneForCausalLM",
+        {
+            "hidden_size": 4096,
+            "intermediate_size": 14336,
+            "max_position_embeddings": 32768,
+            "num_attention_heads": 32,
+            "num_layers": 32,
+            "num_key_value_heads": 8,
+            "vocab_size": 102400,
+        },
+    ),
+    (
+        72706203648,
+        "Qwen2ForCausalLM",
+        {
+            "hidden_size": 8192,
+            "intermediate_size": 29568,
+            "num_attention_heads": 64,
+            "num_hidden_layers": 80,
+            "num_key_value_heads": 8,
+            "vocab_size": 152064,
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("total", "name", "config"), TOTALS)
+def test_parameters_of_public_checkpoints(total, name, config):
+    model = from_hf_config.model({"architectures": [name], **config}, "BF16")
+    assert sum(math.prod(tensor.shape) for tensor in model.tensors) == total
 
 
 def test_what_is_no_config_is_refused():
