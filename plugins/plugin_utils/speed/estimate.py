@@ -13,11 +13,14 @@ from ..contract.plan import Band, Speed
 from .decode import decode_seconds
 from .host_rates import HostRates
 from .prefill import prefill_seconds
-from .rates import EXPECTED, FAST, SLOW, DeviceRates
+from .rates import PACES, DeviceRates
 from .work import Work
 
 # Tokens of the prompt that the prefill rate is told for.
 PROMPT_TOKENS = 2048
+
+# No graph runs in less: keeps a model without tensors from being told as infinitely fast.
+_LEAST_SECONDS = 1e-6
 
 # A measured rate moves with load, clocks and context: by so much either way.
 _MEASURED_FACTOR = 1.1
@@ -50,12 +53,10 @@ def estimate(
     :param devices: the rates of the GPUs, in the order of `work.parts`.
     :param ram_bytes: RAM that weights may take; None where they are all held there.
     """
-    decode = _band([1 / decode_seconds(work, devices, host, ram_bytes, pace) for pace in (SLOW, EXPECTED, FAST)])
-    prefill = _band(
-        [
-            prompt_tokens / prefill_seconds(work, devices, host, prompt_tokens, ubatch, ram_bytes, op_offload, pace)
-            for pace in (SLOW, EXPECTED, FAST)
-        ]
+    decode = _rates(1, [decode_seconds(work, devices, host, ram_bytes, pace) for pace in PACES])
+    prefill = _rates(
+        prompt_tokens,
+        [prefill_seconds(work, devices, host, prompt_tokens, ubatch, ram_bytes, op_offload, pace) for pace in PACES],
     )
     if measured is not None and measured.prefill:
         prefill = _measured(measured.prefill)
@@ -64,14 +65,21 @@ def estimate(
             decode_tokens_per_second=_measured(measured.decode), prefill_tokens_per_second=prefill, basis="measured"
         )
     takes_part = [rates.basis for part, rates in zip(work.parts, devices, strict=True) if part.dense.stored_bytes]
-    if work.host.dense.stored_bytes or work.host.experts.stored_bytes:
+    held = work.host.dense.stored_bytes + work.host.experts.stored_bytes
+    if held:
         takes_part.append(host.basis)
+    if ram_bytes is not None and held > ram_bytes:
+        takes_part.append(host.disk_basis)
     known = all(basis == "calibrated" for basis in takes_part)
     return Speed(
         decode_tokens_per_second=decode,
         prefill_tokens_per_second=prefill,
         basis="calibrated" if known else "roofline",
     )
+
+
+def _rates(tokens: int, seconds: t.Sequence[float]) -> Band:
+    return _band([tokens / max(each, _LEAST_SECONDS) for each in seconds])
 
 
 def _measured(figure: float) -> Band:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from ..contract.host import InferenceHost
+from ..contract.host import Cpu, InferenceHost
 from .calibration import CALIBRATED, Calibration
 from .memory_channels import memory_bandwidth
 from .rates import Basis, Range, duration, rate
@@ -29,7 +29,8 @@ _FLOPS_PER_CORE = 45e9
 _CORE_FACTOR = 1.8
 _ASSUMED_CORES = 8
 
-# Page faults of mapped files reach half of what a disk reads in one stream; a SATA SSD is assumed where none is told.
+# Page faults of mapped files reach half of what a disk reads in one stream. Where no rate is told, one between a SATA SSD
+# and an NVMe drive is assumed.
 _DISK_SHARE = 0.5
 _DISK_FACTOR = 1.8
 _ASSUMED_DISK = 1e9
@@ -41,8 +42,8 @@ class HostRates:
     """Bytes per second read of RAM and of disk, seconds per step of all threads, arithmetic, and times between devices.
 
     `values` is how many quantised values per second all cores together multiply with one token: few cores cannot keep up
-    with their memory.
-    `hop` is seconds for handing a token from device to device, `sample` seconds for each logit.
+    with their memory. `hop` is seconds for handing a token from device to device, `sample` seconds for each logit.
+    `basis` says whether the memory's rate is known, `disk_basis` whether the disk's is.
     """
 
     read: Range
@@ -53,14 +54,15 @@ class HostRates:
     hop: Range
     sample: Range
     basis: Basis
+    disk_basis: Basis
 
 
 def host_rates(host: InferenceHost | None, calibration: Calibration = CALIBRATED) -> HostRates:
     """Return the rates of a host. A measured bandwidth counts; else memory channels by the CPU's model; else a guess."""
     cpu = host.cpu if host else None
     bandwidth, doubt = _bandwidth(host, calibration)
-    cores = (cpu and cpu.physical_cores) or _ASSUMED_CORES
-    disk, disk_factor = _disk(host)
+    cores = _cores(cpu)
+    disk, disk_factor, disk_basis = _disk(host)
     spread = calibration.spread
     return HostRates(
         read=rate(bandwidth, spread**doubt),
@@ -71,6 +73,7 @@ def host_rates(host: InferenceHost | None, calibration: Calibration = CALIBRATED
         hop=duration(calibration.hop, spread**3),
         sample=duration(calibration.sample, spread**3),
         basis="calibrated" if doubt < 3 else "roofline",
+        disk_basis=disk_basis,
     )
 
 
@@ -88,6 +91,12 @@ def _bandwidth(host: InferenceHost | None, calibration: Calibration) -> tuple[fl
     return (_ASSUMED_SERVER if server else _ASSUMED_DESKTOP) * together, 4.0
 
 
-def _disk(host: InferenceHost | None) -> tuple[float, float]:
+def _cores(cpu: Cpu | None) -> int:
+    """Return the cores that can compute: a container or a virtual machine may have fewer threads than the CPU has cores."""
+    told = [number for number in (cpu and cpu.physical_cores, cpu and cpu.usable_threads) if number]
+    return min(told, default=_ASSUMED_CORES)
+
+
+def _disk(host: InferenceHost | None) -> tuple[float, float, Basis]:
     known = [store.read_bytes_per_second for store in (host.storage if host else []) if store.read_bytes_per_second]
-    return (max(known), _DISK_FACTOR) if known else (_ASSUMED_DISK, _ASSUMED_DISK_FACTOR)
+    return (max(known), _DISK_FACTOR, "calibrated") if known else (_ASSUMED_DISK, _ASSUMED_DISK_FACTOR, "roofline")

@@ -190,6 +190,13 @@ def test_weights_that_ram_cannot_keep_are_read_from_disk(rate):
     assert speed.low > 1 / (10 * read / rate)
 
 
+def test_a_disk_nobody_measured_makes_the_answer_a_roofline():
+    known = DESKTOP.model_copy(update={"storage": [Storage(path="/models", read_bytes_per_second=3e9)]})
+    assert told(host=known, host_experts=24, ram_bytes=1.0).basis == "calibrated"
+    assert told(host=DESKTOP, host_experts=24, ram_bytes=1.0).basis == "roofline"
+    assert told(host=DESKTOP, host_experts=24, ram_bytes=float(GIB << 10)).basis == "calibrated"
+
+
 def test_a_cpu_of_few_cores_is_slower_than_its_memory():
     few, many = (
         told(gpus=(), host=desktop(physical_cores=cores, bandwidth_bytes_per_second=60e9)) for cores in (1, 16)
@@ -220,6 +227,19 @@ def test_asking_for_a_layout_gives_the_same_as_adding_its_layers_up():
     assert work.parts[0].experts.stored_bytes == pytest.approx(MODEL.layers[0].expert_bytes * 5)
     # into the first GPU, to the second, and out and back for the experts of layers 7 to 11
     assert work.hops == 1 + 1 + 2 * 5
+
+
+def test_a_model_without_tensors_is_no_error():
+    nothing = activity(Model("empty", "empty", {}, ()))
+    work = Workload(nothing, 0).work([1])
+    assert estimate(work, [device_rates(RTX_3090)], host_rates(DESKTOP)).decode_tokens_per_second.high <= 1e6
+
+
+def test_the_threads_that_a_container_may_use_count():
+    limited = desktop(physical_cores=32, usable_threads=2, bandwidth_bytes_per_second=200e9)
+    whole = desktop(physical_cores=32, usable_threads=64, bandwidth_bytes_per_second=200e9)
+    rates = [told(gpus=(), host=host).decode_tokens_per_second.expected for host in (limited, whole)]
+    assert rates[0] < rates[1] / 2
 
 
 def test_the_prompt_is_told_for_the_empty_context():
