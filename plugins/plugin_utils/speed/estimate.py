@@ -48,7 +48,7 @@ def estimate(
     """Return the rates of one request at the depth of context that `work` was counted for.
 
     `basis` is measured where the decode rate was measured on this host, calibrated where all hardware that takes part is
-    of a kind the rules were calibrated on, else roofline. The prompt is read from an empty context.
+    of a kind the rules were calibrated on, else roofline. The prompt is read behind the context that is already there.
 
     :param devices: the rates of the GPUs, in the order of `work.parts`.
     :param ram_bytes: RAM that weights may take; None where they are all held there.

@@ -242,8 +242,7 @@ def test_the_threads_that_a_container_may_use_count():
     assert rates[0] < rates[1] / 2
 
 
-def test_the_prompt_is_told_for_the_empty_context():
+def test_a_prompt_of_one_token_is_no_faster_than_a_token_generated():
     work = dataclasses.replace(Workload(MODEL, 0).work([LAYERS]), logits=0)
     speed = estimate(work, [device_rates(RTX_3090)], host_rates(DESKTOP), prompt_tokens=1)
-    # one token as a prompt is no faster than one token generated
     assert speed.prefill_tokens_per_second.expected <= speed.decode_tokens_per_second.expected
