@@ -35,6 +35,7 @@ def tensors(metadata: Mapping[str, t.Any]) -> tuple[Tensor, ...]:
             + (f"; did you mean '{near[0]}'?" if near else "; pass the header of a GGUF file (gguf_info) instead")
         )
     h = Hyperparameters(name, metadata)
+    _refuse_what_cannot_run(h)
     result = tuple(Tensor(*entry) for entry in architecture.entries(h))
     for tensor in result:
         if 0 in tensor.shape:
@@ -42,3 +43,16 @@ def tensors(metadata: Mapping[str, t.Any]) -> tuple[Tensor, ...]:
                 f"model metadata: a width of 0 leaves '{tensor.name}' empty; a key of {name} is 0 that must not be"
             )
     return result
+
+
+def _refuse_what_cannot_run(h: Hyperparameters) -> None:
+    """Refuse numbers that llama.cpp stops at, though tensors could be listed."""
+    for layer in range(h.layers if h.has("attention.head_count") else 0):
+        heads, kv_heads = h.heads(layer), h.kv_heads(layer)
+        if kv_heads and heads % kv_heads:
+            raise ContractError(
+                f"model metadata: {heads} query heads of block {layer} cannot share {kv_heads} key heads; see"
+                f" '{h.architecture}.attention.head_count' and '{h.architecture}.attention.head_count_kv'"
+            )
+    if h.experts and h.count("expert_used_count", 0) > h.experts:
+        raise ContractError(f"model metadata: '{h.architecture}.expert_used_count' is above the number of experts")

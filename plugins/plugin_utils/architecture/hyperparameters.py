@@ -38,6 +38,7 @@ class Hyperparameters:
         self.metadata = metadata
         self.architecture = architecture
         self._read: dict[str, int | tuple[int, ...]] = {}
+        self._flags: dict[str, tuple[bool, ...] | None] = {}
         self.layers = self.count("block_count")
         if self.layers > MAX_LAYERS:
             raise ContractError(
@@ -90,14 +91,23 @@ class Hyperparameters:
 
     def flags(self, name: str) -> tuple[bool, ...] | None:
         """Return the array of booleans `<architecture>.<name>`, one per layer; None when it is absent."""
+        if name not in self._flags:
+            self._flags[name] = self._array_of_flags(name)
+        return self._flags[name]
+
+    def _array_of_flags(self, name: str) -> tuple[bool, ...] | None:
         value = self.metadata.get(f"{self.architecture}.{name}")
         if value is None:
             return None
-        if not isinstance(value, (list, tuple)) or len(value) < self.layers or not all(x in (0, 1) for x in value):
+        if (
+            not isinstance(value, (list, tuple))
+            or not self.layers <= len(value) <= MAX_LAYERS
+            or not all(part in (0, 1) for part in value)
+        ):
             raise ContractError(
                 f"model metadata: '{self.architecture}.{name}' must be an array of {self.layers} booleans"
             )
-        return tuple(bool(x) for x in value)
+        return tuple(bool(part) for part in value)
 
     def _value(self, name: str, default: int | None) -> int | tuple[int, ...]:
         known = self._read.get(name)

@@ -96,14 +96,16 @@ class Config:
             raise ContractError(f"{self.where}: '{name}' must be a list of {length} mappings, one per layer")
         return [Config(item, f"{self.where}: {name}[{place}]") for place, item in enumerate(items)]
 
-    def number(self, *names: str, default: float | None = None) -> float | None:
+    def number(
+        self, *names: str, default: float | None = None, low: float = -MAX_NUMBER, high: float = MAX_NUMBER
+    ) -> float | None:
         """Return the number under the first of `names` that is there; None when none is and there is no default."""
         name = self._find(names)
         if name is None:
             return default
         value = self.values[name]
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= MAX_NUMBER:
-            raise ContractError(f"{self.where}: '{name}' must be a number")
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+            raise ContractError(f"{self.where}: '{name}' must be a number from {low:g} to {high:g}")
         return value
 
     def flag(self, name: str, default: bool = False) -> bool:

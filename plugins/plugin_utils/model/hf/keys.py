@@ -71,7 +71,8 @@ def rotated(c: Config, k: Keys, factor: float | None = None) -> None:
     """Put the rotated part of a head: `partial_rotary_factor`, of the config or its rope parameters, else `factor`."""
     rope = c.section("rope_parameters", "rope_scaling")
     rope = rope.section("full_attention") if rope.has("full_attention") else rope
-    part = c.number("partial_rotary_factor", default=rope.number("partial_rotary_factor", default=factor))
+    inner = rope.number("partial_rotary_factor", default=factor, low=0, high=1)
+    part = c.number("partial_rotary_factor", default=inner, low=0, high=1)
     k.put(rope__dimension_count=int(c.head_width * (1.0 if part is None else part)))
 
 

@@ -43,7 +43,7 @@ def rope(c: Config, k: Keys, base: float = 10000.0) -> None:
 
 def _scaling(c: Config, s: Config, k: Keys) -> None:
     kind = s.text("rope_type", "type").lower()
-    factor = s.number("factor")
+    factor = s.number("factor", low=0)
     trained = s.count(
         "original_max_position_embeddings", default=c.count("original_max_position_embeddings", default=0)
     )

@@ -86,3 +86,8 @@ def test_a_width_of_nothing_is_refused():
 
 def test_a_checkpoint_key_of_the_wrong_type_is_refused():
     assert "checkpoint.tied_embeddings" in refusal(checkpoint__tied_embeddings="yes")
+
+
+def test_what_llama_cpp_stops_at_is_refused():
+    assert "4 query heads of block 0 cannot share 3 key heads" in refusal(llama__attention__head_count_kv=3)
+    assert "llama.expert_used_count" in refusal(llama__expert_count=4, llama__expert_used_count=5)

@@ -283,3 +283,8 @@ def test_junk_gives_a_model_or_one_sentence(name, junk):
         assert "\n" not in str(refused)
     else:
         assert model.tensors
+
+
+@pytest.mark.parametrize("value", [-0.5, 2, "half", float("nan"), float("inf"), True])
+def test_a_fraction_that_cannot_be_is_refused(value):
+    assert "'partial_rotary_factor' must be a number from 0 to 1" in refusal(QWEN3 | {"partial_rotary_factor": value})
