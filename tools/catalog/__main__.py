@@ -8,18 +8,10 @@ from __future__ import annotations
 
 import pathlib
 import sys
-import types
 
-# The checkout as the collection, wherever it lies.
-for name, path in (
-    ("ansible_collections", []),
-    ("ansible_collections.prositronic", []),
-    ("ansible_collections.prositronic.infra", [str(pathlib.Path(__file__).resolve().parents[2])]),
-):
-    sys.modules[name] = types.ModuleType(name)
-    sys.modules[name].__path__ = path
-
-from ansible_collections.prositronic.infra.tools.catalog.command import main  # noqa: E402
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests"))
+import as_collection  # noqa: F401 # pylint: disable=unused-import
+from ansible_collections.prositronic.infra.tools.catalog.command import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -90,7 +90,7 @@ def metadata_of_gguf(path: pathlib.Path) -> dict[str, t.Any]:
         header = gguf.read(str(path)).value()
     except (GGUFError, OSError) as error:
         raise CannotAdd(str(error)) from error
-    metadata = _describing(header["metadata"])
+    metadata = {key: _shortest(value) for key, value in _describing(header["metadata"]).items()}
     prefix = metadata["general.architecture"]
     vocabulary = header["metadata"].get("tokenizer.ggml.tokens")
     metadata.setdefault(f"{prefix}.vocab_size", vocabulary)
@@ -120,6 +120,13 @@ def _describing(metadata: dict[str, t.Any]) -> dict[str, t.Any]:
         for key, value in metadata.items()
         if key == "general.architecture" or key.split(".")[0] in (prefix, "checkpoint", "xielu")
     }
+
+
+def _shortest(value: t.Any) -> t.Any:
+    """Return a number that was stored with 32 bits as a person writes it: 1e-05, not 9.999999747378752e-06."""
+    if isinstance(value, list):
+        return [_shortest(part) for part in value]
+    return float(f"{value:.7g}") if isinstance(value, float) else value
 
 
 def _checkpoints() -> t.Iterator[dict[str, t.Any]]:

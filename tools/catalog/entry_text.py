@@ -10,6 +10,7 @@ import typing as t
 
 import yaml
 
+from ...plugins.plugin_utils.catalog import per_layer
 from ...plugins.plugin_utils.catalog.schema import ENTRIES
 
 _WIDTH = 116
@@ -37,6 +38,8 @@ def text(kind: str, entry: dict[str, t.Any]) -> str:
     :raises ContractError: the entry does not have the form of its kind.
     """
     schema = ENTRIES[kind]
+    if kind == "model":
+        entry = {**entry, "metadata": {key: per_layer.shorten(value) for key, value in entry["metadata"].items()}}
     schema.read(entry, f"{kind} '{entry.get('id')}'")
     ordered = {key: entry[key] for key in schema.model_fields}
     return yaml.dump(

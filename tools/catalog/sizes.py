@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import pathlib
 import typing as t
 
@@ -55,29 +56,34 @@ def comparisons() -> list[Comparison]:
     explained = explanations()
     for name in access.names("model"):
         entry = access.model(name)
-        files = [
-            file for file in access.published_files(name) if _SAME.get(file["quant"], file["quant"]) in quant.FILE_TYPES
-        ]
-        if not entry["metadata"] or not files:
+        if not entry["metadata"]:
             continue
-        tensors = architecture.tensors(entry["metadata"])
-        vocabulary = entry["metadata"][f"{entry['metadata']['general.architecture']}.vocab_size"]
-        predicted = {
-            recipe: [
-                _bytes(quant.quantize(tensors, entry["metadata"], recipe, imatrix=given)) for given in (False, True)
-            ]
-            for recipe in {_SAME.get(file["quant"], file["quant"]) for file in files}
-        }
-        for file in files:
-            header = TOKENIZER_BYTES * vocabulary if file["kind"] == "file" else 0
-            # Publishers do not say whether they had an importance matrix: the nearer of the two.
-            sizes = [size + header for size in predicted[_SAME.get(file["quant"], file["quant"])]]
-            nearest = min(sizes, key=lambda size: abs(size - file["size_bytes"]))
-            comparison = Comparison(name, file, nearest, None)
+        predict = _predictor(entry["metadata"])
+        for file in access.published_files(name):
+            recipe = _SAME.get(file["quant"], file["quant"])
+            if recipe not in quant.FILE_TYPES:
+                continue
+            # Publishers do not say whether they had an importance matrix: either may be.
+            comparison = Comparison(name, file, predict(recipe, False, file["kind"]), None)
+            if not comparison.agrees:
+                comparison = comparison._replace(predicted_bytes=predict(recipe, True, file["kind"]))
             if not comparison.agrees:
                 comparison = comparison._replace(why=_why(explained, name, file))
             found.append(comparison)
     return found
+
+
+def _predictor(metadata: dict[str, t.Any]) -> t.Callable[[str, bool, str], int]:
+    """Return the function from recipe, importance matrix and kind of figure to bytes, for the model of these metadata."""
+    tensors = architecture.tensors(metadata)
+    header = TOKENIZER_BYTES * int(metadata[f"{metadata['general.architecture']}.vocab_size"])
+
+    @functools.cache
+    def all_tensors(recipe: str, imatrix: bool) -> int:
+        types = quant.quantize(tensors, metadata, recipe, imatrix=imatrix)
+        return sum(tensor_bytes(tensor.type, tensor.shape) for tensor in types)
+
+    return lambda recipe, imatrix, kind: all_tensors(recipe, imatrix) + (header if kind == "file" else 0)
 
 
 def explanations() -> list[dict[str, t.Any]]:
@@ -121,7 +127,3 @@ def report(*, everything: bool = False) -> str:
 
 def _line(one: Comparison) -> str:
     return f"  {one.model:30} {one.file['quant']:10} {one.file['printed']:>16} {one.difference:+7.2%}  {one.file['repository']}\n"
-
-
-def _bytes(tensors: t.Iterable[t.Any]) -> int:
-    return sum(tensor_bytes(tensor.type, tensor.shape) for tensor in tensors)

@@ -21,6 +21,8 @@ import typing as t
 
 import yaml
 
+from . import per_layer
+
 DATA = pathlib.Path(__file__).parent / "data"
 KINDS = {"model": "models", "gpu": "gpus", "server": "servers", "quant": "quants", "engine": "engines"}
 NAMED_KINDS = ("model", "gpu", "server", "quant")  # those whose entries have a slug and aliases
@@ -177,7 +179,10 @@ def _entry(kind: str, name: str) -> dict[str, t.Any]:
 @functools.lru_cache(maxsize=256)
 def _load(kind: str, identifier: str) -> dict[str, t.Any]:
     with (DATA / KINDS[kind] / f"{identifier}.yaml").open("rb") as text:
-        return yaml.load(text, Loader=_Loader)
+        entry = yaml.load(text, Loader=_Loader)
+    if kind == "model" and entry["metadata"]:
+        entry["metadata"] = {key: per_layer.expand(value) for key, value in entry["metadata"].items()}
+    return entry
 
 
 def _find(kind: str, name: str) -> str:

@@ -32,6 +32,12 @@ class Entry(Contract):
     name: Text
 
 
+class PerLayer(Contract):
+    """An array with a value for each layer, as runs of equal ones (see per_layer.py)."""
+
+    per_layer: t.Annotated[str, Field(pattern=r"^(\d+\*)?[-\w.]+( (\d+\*)?[-\w.]+)*$")]
+
+
 class ModelEntry(Entry):
     """A model. `parameters` counts what the GGUF file holds, `published_parameters` what the publisher's files hold.
 
@@ -49,7 +55,7 @@ class ModelEntry(Entry):
     capabilities: list[t.Literal["code", "multilingual", "thinking", "tool-calls", "vision"]]
     modality: list[t.Literal["text", "image"]]
     nextn_layers: t.Annotated[int, Field(ge=0)]
-    metadata: dict[Text, bool | int | float | str | list[bool] | list[int] | list[float]] | None
+    metadata: dict[Text, bool | int | float | str | list[int] | list[float] | PerLayer] | None
     sources: Sources
 
 

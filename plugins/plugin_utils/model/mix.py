@@ -42,9 +42,9 @@ def published_bytes(identifier: str, label: str) -> int:
             known[name] = max(known.get(name, 0), row["size_bytes"])
     if label in known:
         return known[label]
-    there_are = f"known are {', '.join(sorted(known))}" if known else "none is known for this model"
+    which = f"of '{identifier}' that of {', '.join(sorted(known))}" if known else f"none of '{identifier}' is"
     raise ContractError(
-        f"quant: the size of a publisher's mix is known only where it was published, and here {there_are};"
+        f"quant: a publisher's mix is planned by its published size, and {which} known;"
         " name one of llama-quantize's recipes such as Q4_K_M, or pass the header of the file (gguf_info)"
     )
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from ansible_collections.prositronic.infra.plugins.module_utils.ggml_types import GGML_TYPES, file_type_label
 from ansible_collections.prositronic.infra.plugins.plugin_utils import architecture, quant
-from ansible_collections.prositronic.infra.plugins.plugin_utils.catalog import access
+from ansible_collections.prositronic.infra.plugins.plugin_utils.catalog import access, per_layer
 from ansible_collections.prositronic.infra.plugins.plugin_utils.catalog.schema import ENTRIES
 
 EVERY = [(kind, name) for kind in access.NAMED_KINDS for name in access.names(kind)]
@@ -89,6 +89,38 @@ def test_models_whose_tensors_are_not_known_are_few_and_say_why():
     without = sorted(set(access.names("model")) - set(MODELS))
     assert without == ["kimi-k3"]
     assert re.search(r"^# .+\nmetadata: null", text_of("model", "kimi-k3"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_arrays_with_a_value_for_each_layer_have_one_for_each(name):
+    metadata = access.model(name)["metadata"]
+    layers = metadata[f"{metadata['general.architecture']}.block_count"]
+    # DeepSeek V4 has one more for its prediction layer, which the file does not hold.
+    lengths = {len(value) for value in metadata.values() if isinstance(value, list) and len(value) > 8}
+    assert lengths <= {layers, layers + 1}
+
+
+@pytest.mark.parametrize(
+    ("array", "text"),
+    [
+        ([6144] * 15 + [12288] * 20, "15*6144 20*12288"),
+        ([True, True, False] * 3, "2*true false 2*true false 2*true false"),
+        ([0.8] * 9, "9*0.8"),
+        ([-1e-06] * 8 + [10.0], "8*-1e-06 10.0"),
+        ([0, 1856] * 5, "0 1856 0 1856 0 1856 0 1856 0 1856"),
+    ],
+)
+def test_an_array_is_written_as_runs(array, text):
+    assert per_layer.shorten(array) == {"per_layer": text}
+    back = per_layer.expand({"per_layer": text})
+    assert back == array
+    assert list(map(type, back)) == list(map(type, array))
+
+
+@pytest.mark.parametrize("value", [[11, 11, 10, 0], 5, "yarn", True, 1e-6])
+def test_a_short_array_and_any_other_value_stay(value):
+    assert per_layer.shorten(value) is value
+    assert per_layer.expand(value) is value
 
 
 @pytest.mark.parametrize("name", access.names("gpu"))

@@ -55,8 +55,8 @@ def test_a_publishers_mix_takes_its_published_size(name, quant):
 @pytest.mark.parametrize(
     ("name", "quant", "sentence"),
     [
-        ("qwen3.6-35b-a3b", "UD-Q4_K_XXL", "known are UD-"),
-        ("kimi-k2-thinking", "Q4_K_L", "quant: the size of a publisher's mix is known only where it was published"),
+        ("qwen3.6-35b-a3b", "UD-Q4_K_XXL", "and of 'qwen3.6-35b-a3b' that of Q2_K_L, "),
+        ("starcoder2-15b", "Q4_K_L", "planned by its published size, and none of 'starcoder2-15b' is known;"),
         ("qwen3-8b", None, "model 'qwen3-8b': say what it is quantised to, such as quant='Q4_K_M'"),
         ("qwen3-8b", "", "say what it is quantised to"),
         ("qwen3-8b", "Q4_K_N", "did you mean 'Q4_K_S'?"),
