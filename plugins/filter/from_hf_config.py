@@ -18,8 +18,9 @@ short_description: A Hugging Face model's config.json as a model to plan for
 description:
   - Reads the C(config.json) of a Hugging Face model as llama.cpp's converter does, and returns the metadata that its GGUF
     file would have. With a quant this gives every tensor, and so the model can be planned for before it is downloaded.
-  - Knows about 70 architectures, Llama, Qwen, Gemma, DeepSeek, GLM, gpt-oss, Mistral, Granite, Nemotron and others. One it
-    does not know is refused. Its file can still be planned for, see M(prositronic.infra.gguf_info).
+  - Knows the architectures of Llama, Mistral, Qwen, Gemma, DeepSeek, GLM, gpt-oss, Kimi, MiniMax, Granite, Nemotron, Phi,
+    Command and others. One it does not know is refused. Its file can still be planned for, see
+    M(prositronic.infra.gguf_info).
 options:
   _input:
     description:
