@@ -81,9 +81,10 @@ def call(function: t.Callable[[], t.Any], seconds: float, limit: int = LIMIT_BYT
     """
     deadline = time.monotonic() + seconds
     reader, writer = os.pipe()
+    caller = os.getpid()
     pid = os.fork()
     if pid == 0:
-        _answer(function, writer)
+        _answer(function, writer, caller)
     os.close(writer)
     try:
         data = bytes(_drain(pid, (reader,), deadline, seconds, limit)[reader])
@@ -99,11 +100,11 @@ def call(function: t.Callable[[], t.Any], seconds: float, limit: int = LIMIT_BYT
     return answer["value"]
 
 
-def _answer(function: t.Callable[[], t.Any], writer: int) -> t.NoReturn:
+def _answer(function: t.Callable[[], t.Any], writer: int, caller: int) -> t.NoReturn:
     """In the child: compute, write the answer as JSON, end. Never returns into the caller's code."""
     try:
         os.setsid()
-        die_with_parent()
+        _die_with(caller)
         null = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):  # a library that prints must not end up in the module's own answer
             os.dup2(null, stream)
@@ -118,10 +119,12 @@ def _answer(function: t.Callable[[], t.Any], writer: int) -> t.NoReturn:
         os._exit(0)
 
 
-def die_with_parent() -> None:
+def _die_with(parent: int) -> None:
     """Ask the kernel to end this process with the one that started it, so that nothing stays behind."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(0)  # it has ended already
 
 
 def _drain(pid: int, pipes: t.Sequence[int], deadline: float, seconds: float, limit: int) -> dict[int, bytearray]:

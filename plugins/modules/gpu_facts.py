@@ -42,7 +42,8 @@ options:
       - Memory takes up to 8 GiB of buffers, never more than a quarter of what is available. Storage reads the largest
         file of the folder; where none has 256 MiB, one without a name is written and vanishes with the measurement,
         even if that is killed.
-      - Measure on a quiet host; other work on it makes the figures lower.
+      - Measure on a quiet host; other work on it makes the figures lower. Where rounds of the measurement of memory differ
+        much, RV(ansible_facts.inference_host.problems) says so.
     type: list
     elements: str
     choices: [memory, storage]

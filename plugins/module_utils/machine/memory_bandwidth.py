@@ -15,14 +15,13 @@ import contextlib
 import ctypes
 import mmap
 import os
-import statistics
 import threading
 import time
 
 from ..host_files import Files, integer_set
 
 _CPUS = "/sys/devices/system/cpu"
-_ROUNDS = 5
+_ROUNDS = 10
 _CHUNK_BYTES = 16 * 2**20
 _LEAST_BYTES = 512 * 2**20
 _MOST_BYTES = 8 * 2**30
@@ -30,8 +29,10 @@ _CACHES = 4  # buffers are this many times as large as the last level of all cac
 _FILL = 0x55
 
 
-def measure(files: Files, available_bytes: int, seconds: float) -> int:
-    """Return bytes per second, the median of rounds that take `seconds` together.
+def measure(files: Files, available_bytes: int, seconds: float) -> list[float]:
+    """Return the bytes per second of rounds that take `seconds` together, lowest first.
+
+    The highest is what the memory can do; the others are as much lower as other work took from it.
 
     :raises ValueError: too little memory is free for buffers larger than the caches.
     """
@@ -40,8 +41,7 @@ def measure(files: Files, available_bytes: int, seconds: float) -> int:
     size = min(wanted, available_bytes // 4) // len(cpus) // mmap.PAGESIZE * mmap.PAGESIZE
     if size * len(cpus) < wanted // 2:
         raise ValueError(f"{wanted // 2**20 * 4} MiB of memory must be available, {available_bytes // 2**20} are")
-    rates = _Readers(cpus, size).rates(seconds / _ROUNDS)
-    return int(statistics.median(rates))
+    return sorted(_Readers(cpus, size).rates(seconds / _ROUNDS))
 
 
 def one_cpu_per_core(files: Files) -> list[int]:

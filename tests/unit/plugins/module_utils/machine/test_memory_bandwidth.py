@@ -24,12 +24,21 @@ def small(monkeypatch):
 
 def test_a_rate_is_measured_in_a_process_of_its_own():
     threads = threading.active_count()
-    cpu, problems = measure.memory(Files(), CPU, {"available_bytes": 1024 * MIB}, 0.2)
-    assert problems == []
+    cpu, _problems = measure.memory(Files(), CPU, {"available_bytes": 1024 * MIB}, 0.2)
     assert cpu["source"] == "measured"
     # one core of anything that runs this reads more than 100 MB and less than 10 TB in a second
     assert 1e8 < cpu["bandwidth_bytes_per_second"] < 1e13
     assert threading.active_count() == threads
+
+
+@pytest.mark.parametrize(
+    ("rates", "told"), [([7e9, 9e9, 10e9], None), ([2e9, 6e9, 10e9], "gave 2.0 to 10.0 GB/s, so other work runs")]
+)
+def test_the_best_round_counts_and_a_busy_host_is_told(monkeypatch, rates, told):
+    monkeypatch.setattr(memory_bandwidth, "measure", lambda *_arguments: rates)
+    cpu, problems = measure.memory(Files(), CPU, {"available_bytes": 0}, 0.2)
+    assert cpu["bandwidth_bytes_per_second"] == 10_000_000_000
+    assert [told in problem for problem in problems] == ([True] if told else [])
 
 
 @pytest.mark.parametrize("available", [0, None, 100 * MIB])
