@@ -49,6 +49,9 @@ PUBLISHED = {
     "tests",
 }
 
+# Not published, but looked at by the tools and tests.
+BESIDE = ("galaxy.yml", "pyproject.toml", ".yamllint", "tools")
+
 FUZZED_HEADERS = 100_000
 
 # The lab's way to say that it cannot run on this machine.
@@ -131,9 +134,11 @@ class Steps:
                 names = ", ".join(sorted(unexpected))
                 raise StepFailed(f"The archive for publishing would hold {names}: add to build_ignore in galaxy.yml.")
             tar.extractall(self._tree("built"), filter="data")
-        # Not in an archive, wanted by ansible-lint.
-        for name in ("galaxy.yml", ".yamllint"):
-            shutil.copy(ROOT / name, self._tree("built"))
+        for name in BESIDE:
+            if (ROOT / name).is_dir():
+                shutil.copytree(ROOT / name, self._tree("built") / name, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(ROOT / name, self._tree("built"))
         job.detail = f"{sum(path.is_file() for path in self._tree('built').rglob('*'))} files"
 
     def _tree(self, name: str) -> Path:
@@ -205,11 +210,11 @@ class Steps:
         tree = self._tree("built")
         variables = self._variables(job, "tools") | {"MYPYPATH": str(self.work / "built")}
         mypy = [self._program("tools", "mypy"), "--config-file", ROOT / "pyproject.toml"]
-        package = "ansible_collections.prositronic.infra.plugins"
-        job.call(*mypy, "--cache-dir", cache_directory() / "mypy", "-p", package, cwd=tree, variables=variables)
+        packages = [f"--package=ansible_collections.prositronic.infra.{name}" for name in ("plugins", "tools.catalog")]
+        job.call(*mypy, "--cache-dir", cache_directory() / "mypy", *packages, cwd=tree, variables=variables)
         own = variables | {"MYPYPATH": f"{ROOT}:{ROOT / 'tests' / 'check'}"}
-        own_cache = cache_directory() / "mypy-tools"
-        job.call(*mypy, "--cache-dir", own_cache, "tools", "tests/check", cwd=ROOT, variables=own)
+        own_cache = cache_directory() / "mypy-check"
+        job.call(*mypy, "--cache-dir", own_cache, "tests/check", "tools/demo.py", cwd=ROOT, variables=own)
 
     def ansible_lint(self, job: Job) -> None:
         tree = self._copy("ansible-lint")
