@@ -10,7 +10,7 @@ import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests"))
-import as_collection  # noqa: F401 # pylint: disable=unused-import
+import as_collection  # type: ignore[import-not-found] # noqa: F401 # pylint: disable=unused-import
 from ansible_collections.prositronic.infra.tools.catalog.command import main
 
 if __name__ == "__main__":
