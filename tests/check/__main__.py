@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -30,6 +31,8 @@ FAST = ("ruff", "mypy", "unit-{newest}", "conformance", "sanity-{newest}")
 
 
 def main() -> int:
+    # Ended from outside, it takes down what it started, as at the keyboard.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     options = parse()
     pythons = find_pythons()
     pairs, missing = choose(pythons)

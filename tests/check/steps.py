@@ -70,31 +70,33 @@ class Steps:
         self.environments: dict[str, Environment] = {}
 
     def all(self) -> list[Step]:
-        """Every step but the lab's, in the order in which they start when they can."""
+        """Every step but the lab's, in the order in which those that can start do."""
         newest = self.newest[0].line
         environments = [self._environment_step(core, python) for core, python in self.pairs]
         tree = Step("build", self.build, (f"env-{newest}",))
         steps = [environments[0], tree, *environments[1:], Step("env-tools", self.tools_environment, (), False)]
-        for core, python in self.pairs:
-            needs = (f"env-{core.line}", "build")
-            steps += [
-                Step(f"sanity-{core.line}", self._bind(self.sanity, core, python), needs),
-                Step(f"unit-{core.line}", self._bind(self.unit, core), needs),
-                Step(f"integration-{core.line}", self._bind(self.integration, core, python), needs),
-            ]
+        steps.append(Step("ruff", self.ruff, ("env-tools",)))
+
+        def for_each(name: str, run: t.Callable[..., None]) -> None:
+            for core, python in self.pairs:
+                steps.append(Step(f"{name}-{core.line}", self._bind(run, core, python), (f"env-{core.line}", "build")))
+
         of_newest = (f"env-{newest}", "build")
         of_tools = ("env-tools", "build")
-        steps += [
-            Step("conformance", self.conformance, of_newest),
-            Step("fuzz", self.fuzz, of_newest),
-            Step("target-python", self.target_python, of_newest),
-            Step("ruff", self.ruff, ("env-tools",)),
-            Step("mypy", self.mypy, of_tools),
+        # What takes longest starts first, so that nothing is waited for at the end.
+        for_each("sanity", self.sanity)
+        for_each("unit", self.unit)
+        steps.append(Step("fuzz", self.fuzz, of_newest))
+        for_each("integration", self.integration)
+        return [
+            *steps,
             Step("ansible-lint", self.ansible_lint, of_tools),
             Step("docs", self.docs, of_tools),
+            Step("conformance", self.conformance, of_newest),
+            Step("target-python", self.target_python, of_newest),
+            Step("mypy", self.mypy, of_tools),
             Step("changelog", self.changelog, of_tools),
         ]
-        return steps
 
     def lab(self) -> Step:
         return Step("lab", self.run_lab, (f"env-{self.newest[0].line}", "build"))
@@ -165,7 +167,7 @@ class Steps:
         home = self._home(core.line, python)
         ansible_test.sanity(job, environment, tree, home, self._variables(job, core.line), python.minor)
 
-    def unit(self, job: Job, core: Core) -> None:
+    def unit(self, job: Job, core: Core, _python: Python) -> None:
         self._pytest(job, core.line, "tests/unit")
 
     def integration(self, job: Job, core: Core, python: Python) -> None:
