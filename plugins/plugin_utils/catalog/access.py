@@ -114,8 +114,10 @@ def gpu_by_name(
     both = [found for found in by_name if found in by_pci]
     entries = [_load("gpu", found) for found in both or by_name or by_pci]
     if memory_total_bytes:
-        # What a driver reports lies up to a tenth below the nominal size (ECC, firmware), and never above it.
-        entries = [e for e in entries if 0.9 <= memory_total_bytes / e["memory"]["nominal_bytes"] <= 1.01]
+        # What a driver reports lies up to a tenth below the nominal size (ECC, firmware), and never above it. How much of
+        # unified memory a GPU is given is a setting.
+        fitting = [e for e in entries if 0.9 <= memory_total_bytes / e["memory"]["nominal_bytes"] <= 1.01]
+        entries = fitting or [e for e in entries if e["unified_memory"]]
     return copy.deepcopy(entries[0]) if len(entries) == 1 else None
 
 

@@ -26,8 +26,8 @@ _LADDER = (
 
 
 def is_mix(label: str) -> bool:
-    """Tell whether a label is one that publishers give mixes that llama.cpp loads."""
-    return label.startswith("UD-") or label.endswith(("_L", "_XL"))
+    """Tell whether a label (in upper case) is one that publishers give mixes that llama.cpp loads, and no recipe's name."""
+    return label not in quant.FILE_TYPES and (label.startswith("UD-") or label.endswith(("_L", "_XL")))
 
 
 def published_bytes(identifier: str, label: str) -> int:
@@ -36,15 +36,16 @@ def published_bytes(identifier: str, label: str) -> int:
     :raises ContractError: the catalog knows no size for it.
     """
     known: dict[str, int] = {}
-    for row in catalog.published_files(identifier):
+    for row in catalog.published_files(identifier) if identifier in catalog.names("model") else ():
         name = row["quant"].upper()
-        if is_mix(name) and name not in quant.FILE_TYPES:
+        if is_mix(name):
             known[name] = max(known.get(name, 0), row["size_bytes"])
     if label in known:
         return known[label]
-    which = f"of '{identifier}' that of {', '.join(sorted(known))}" if known else f"none of '{identifier}' is"
+    shown = f"'{identifier[:80]}'" if identifier else "this model"
+    which = f"of {shown} that of {', '.join(sorted(known))} is" if known else f"none of {shown} is"
     raise ContractError(
-        f"quant: a publisher's mix is planned by its published size, and {which} known;"
+        f"quant: a publisher's own mix is planned by its published size, and {which} known;"
         " name one of llama-quantize's recipes such as Q4_K_M, or pass the header of the file (gguf_info)"
     )
 

@@ -117,6 +117,9 @@ def test_what_a_caller_changes_is_not_seen_by_the_next_one():
         ("AMD Radeon RX 7900 XT", "1002:744c", 20464, "RX-7900-XT"),
         ("AMD Radeon RX 7900 XTX", "1002:744c", 24560, "RX-7900-XTX"),
         ("Intel(R) Arc(TM) A770 Graphics", None, None, "Arc-A770-16GB"),
+        # Unified memory, of which the firmware gives the GPU a part; two modules of one name.
+        ("AMD Radeon 8060S", None, 98304, "Ryzen-AI-Max-395-8060S"),
+        ("Orin (nvgpu)", None, 62841, "Jetson-AGX-Orin-64GB"),
         # A name that says nothing; the PCI id does.
         ("Graphics Device", "10de:26b9", None, "L40S"),
     ],

@@ -74,6 +74,22 @@ def test_a_model_that_is_not_in_the_catalog_is_refused():
         from_catalog.model("qwen3-9b", "Q4_K_M")
 
 
+def test_the_value_of_the_lookup_is_as_good_as_the_id():
+    entry = access.model("qwen3.6-35b-a3b")
+    for quant in ("Q4_K_M", "UD-Q4_K_XL"):
+        by_id, by_value = from_catalog.model(entry["id"], quant), from_catalog.quantised(entry, quant)
+        assert by_value.tensors == by_id.tensors
+        assert by_value.metadata == by_id.metadata
+        assert by_value.metadata["general.license"] == "apache-2.0"
+
+
+def test_a_mix_of_a_model_that_the_catalog_does_not_have_is_refused():
+    metadata = access.model("qwen3-8b")["metadata"]
+    for value in ({"metadata": metadata}, {"metadata": metadata, "id": "mine"}):
+        with pytest.raises(ContractError, match="none of .* is known"):
+            from_catalog.quantised(value, "UD-Q4_K_XL")
+
+
 def test_metadata_from_elsewhere_become_a_model_too():
     entry = access.model("qwen3-8b")
     model = from_catalog.quantised({"metadata": entry["metadata"], "name": "Mine"}, "Q8_0")
@@ -81,7 +97,9 @@ def test_metadata_from_elsewhere_become_a_model_too():
     assert size(model) == size(from_catalog.model("qwen3-8b", "Q8_0"))
 
 
-@pytest.mark.parametrize("metadata", [None, [], "general.architecture", {"general.architecture": "nobody"}, {}])
+@pytest.mark.parametrize(
+    "metadata", [None, [], "general.architecture", {"general.architecture": "nobody"}, {}, {"general.architecture": 7}]
+)
 def test_metadata_that_describe_no_model_are_refused(metadata):
     with pytest.raises(ContractError):
         from_catalog.quantised({"metadata": metadata}, "Q8_0")
