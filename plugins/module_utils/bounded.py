@@ -16,7 +16,6 @@ import json
 import os
 import selectors
 import signal
-import subprocess
 import time
 import typing as t
 
@@ -48,30 +47,21 @@ def run(argv: t.Sequence[str], seconds: float, limit: int = LIMIT_BYTES) -> Resu
 
     :raises Broken: it could not be started, was not done after `seconds`, or printed more than `limit` bytes.
     """
-    deadline = time.monotonic() + seconds
-    pipes = [os.pipe(), os.pipe()]
-    readers, writers = zip(*pipes)
-    try:
-        process = subprocess.Popen(
-            list(argv),
-            stdin=subprocess.DEVNULL,
-            stdout=writers[0],
-            stderr=writers[1],
-            start_new_session=True,
-            env=dict(os.environ, LC_ALL="C"),
-        )
-    except OSError as error:
-        _close(*readers, *writers)
-        raise Broken(f"could not be started: {error.strerror}") from error
-    _close(*writers)
-    try:
-        output = _drain(process.pid, readers, deadline, seconds, limit)
-        status = _status(process.pid, deadline, seconds)
-        return Result(status, bytes(output[readers[0]]), bytes(output[readers[1]]))
-    finally:
-        _close(*readers)
-        _end(process.pid)
-        process.poll()
+    environment = dict(os.environ, LC_ALL="C")
+
+    def become_the_tool(output: int, error: int, refusal: int) -> None:
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # which Python ignores
+        os.dup2(output, 1)
+        os.dup2(error, 2)
+        try:
+            os.execve(argv[0], list(argv), environment)
+        except OSError as failure:
+            os.write(refusal, str(failure.strerror).encode())
+
+    status, (output, error, refusal) = _child(become_the_tool, 3, seconds, limit)
+    if refusal:
+        raise Broken(f"could not be started: {refusal.decode()}")
+    return Result(status, output, error)
 
 
 def call(function: t.Callable[[], t.Any], seconds: float, limit: int = LIMIT_BYTES) -> t.Any:
@@ -79,44 +69,49 @@ def call(function: t.Callable[[], t.Any], seconds: float, limit: int = LIMIT_BYT
 
     :raises Broken: the child crashed, raised, was not done after `seconds`, or answered more than `limit` bytes.
     """
+
+    def answer(writer: int) -> None:
+        try:
+            value = {"value": function()}
+        except Exception as error:  # whatever it is, the caller must learn of it
+            value = {"error": f"{type(error).__name__}: {error}"}
+        data = memoryview(json.dumps(value).encode())
+        while data:
+            data = data[os.write(writer, data) :]
+
+    status, (data,) = _child(answer, 1, seconds, limit)
+    if status < 0:
+        raise Broken(f"crashed ({_signal_name(-status)})")
+    value = json.loads(data) if data else {}
+    if "value" not in value:
+        raise Broken(f"failed: {value.get('error', 'no answer')}")
+    return value["value"]
+
+
+def _child(work: t.Callable[..., None], pipes: int, seconds: float, limit: int) -> tuple[int, list[bytes]]:
+    """Do `work(writer, ...)` in a child with a session of its own; return its status and what came through the pipes."""
     deadline = time.monotonic() + seconds
-    reader, writer = os.pipe()
+    ends = [os.pipe() for _pipe in range(pipes)]
+    readers, writers = [reader for reader, _writer in ends], [writer for _reader, writer in ends]
     caller = os.getpid()
     pid = os.fork()
     if pid == 0:
-        _answer(function, writer, caller)
-    os.close(writer)
-    try:
-        data = bytes(_drain(pid, (reader,), deadline, seconds, limit)[reader])
-        status = _status(pid, deadline, seconds)
-    finally:
-        os.close(reader)
-        _end(pid)
-    if status < 0:
-        raise Broken(f"crashed ({_signal_name(-status)})")
-    answer = json.loads(data) if data else {}
-    if "value" not in answer:
-        raise Broken(f"failed: {answer.get('error', 'no answer')}")
-    return answer["value"]
-
-
-def _answer(function: t.Callable[[], t.Any], writer: int, caller: int) -> t.NoReturn:
-    """In the child: compute, write the answer as JSON, end. Never returns into the caller's code."""
-    try:
-        os.setsid()
-        _die_with(caller)
-        null = os.open(os.devnull, os.O_RDWR)
-        for stream in (0, 1, 2):  # a library that prints must not end up in the module's own answer
-            os.dup2(null, stream)
         try:
-            answer = {"value": function()}
-        except Exception as error:  # whatever it is, the parent must learn of it
-            answer = {"error": f"{type(error).__name__}: {error}"}
-        data = memoryview(json.dumps(answer).encode())
-        while data:
-            data = data[os.write(writer, data) :]
+            os.setsid()
+            _die_with(caller)
+            null = os.open(os.devnull, os.O_RDWR)
+            for stream in (0, 1, 2):  # what prints must not end up in the module's own answer
+                os.dup2(null, stream)
+            work(*writers)
+        finally:
+            os._exit(0)  # never back into the caller's code
+    _close(writers)
+    try:
+        received = _drain(pid, readers, deadline, seconds, limit)
+        return _status(pid, deadline, seconds), [bytes(received[reader]) for reader in readers]
     finally:
-        os._exit(0)
+        _close(readers)
+        _end(pid)
 
 
 def _die_with(parent: int) -> None:
@@ -136,7 +131,7 @@ def _drain(pid: int, pipes: t.Sequence[int], deadline: float, seconds: float, li
         while selector.get_map():
             left = deadline - time.monotonic()
             if left <= 0:
-                raise Broken(f"did not finish within {seconds:g} s")
+                raise Broken(f"did not finish within {seconds:.3g} s")
             ready = selector.select(min(left, _POLL_SECONDS))
             if not ready and _exited(pid) is not None:
                 break  # a child of it lives on and holds the pipe open
@@ -168,7 +163,7 @@ def _status(pid: int, deadline: float, seconds: float) -> int:
         if status is not None:
             return status
         if time.monotonic() >= deadline:
-            raise Broken(f"did not finish within {seconds:g} s")
+            raise Broken(f"did not finish within {seconds:.3g} s")
         time.sleep(0.002)
 
 
@@ -190,7 +185,7 @@ def _end(pid: int) -> None:
         time.sleep(0.002)
 
 
-def _close(*handles: int) -> None:
+def _close(handles: t.Iterable[int]) -> None:
     for handle in handles:
         os.close(handle)
 

@@ -167,7 +167,7 @@ ansible_facts:
             memory_shared_bytes:
               description:
                 - Part of RV(ansible_facts.inference_host.gpus[].memory_total_bytes) that is the host's memory too, and
-                  counted in RV(ansible_facts.inference_host.memory.total_bytes). Null where the GPU has memory of its own.
+                  counted in RV(ansible_facts.inference_host.memory). Null where the GPU has memory of its own.
               type: int
             unified_memory:
               description: Whether the GPU works in the host's memory (GB10, Jetson, AMD APUs).

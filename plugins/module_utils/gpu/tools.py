@@ -34,7 +34,7 @@ class Tools:
         if self._deadline is None:
             self._deadline = now + self._seconds
         if now >= self._deadline:
-            raise Broken(f"was not asked: the {self._seconds:g} s for GPU tools were over (option timeout)")
+            raise Broken(f"was not asked: the {self._seconds:.3g} s for GPU tools were over (option timeout)")
         return self._deadline - now
 
     def run(self, path: str, *arguments: str) -> Result:

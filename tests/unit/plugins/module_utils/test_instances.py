@@ -28,8 +28,8 @@ def tree(tmp_path):
     return Tree(tmp_path)
 
 
-def install(tree, name="chat", record=RECORD):
-    tree.write(f"{STATE}/instances/{name}.json", json.dumps(record))
+def install(tree, name="chat", **changed):
+    tree.write(f"{STATE}/instances/{name}.json", json.dumps({**RECORD, **changed}))
 
 
 def start(tree, pid=100):
@@ -111,7 +111,7 @@ def test_memory_that_others_use_is_not_the_instances(tree):
 
 def test_ram_is_what_its_processes_hold(tree):
     """Locked pages count even when they are a file's, other file pages do not."""
-    install(tree, record={**RECORD, "host_memory_bytes": GIB})
+    install(tree, host_memory_bytes=GIB)
     tree.process(
         100,
         "llama-server",
@@ -148,7 +148,7 @@ def test_a_broken_record_is_a_problem_and_the_others_count(tree, name):
 @pytest.mark.parametrize("value", [None, True, "1", [], {}, -1, 2**70, [{"uuid": [], "bytes": 1}], [1], 1.5])
 @pytest.mark.parametrize("key", [*RECORD])
 def test_values_of_a_record_may_be_anything(tree, key, value):
-    install(tree, record={**RECORD, key: value})
+    install(tree, **{key: value})
     start(tree)
     [instance], problems = instances.read(tree.files, STATE, [gpu(used=GIB)])
     assert problems == []

@@ -74,9 +74,10 @@ PROCESS = {
 }
 
 
-def amd_smi(host, static=STATIC, metric=METRIC, process=PROCESS, form=list):
+def amd_smi(host, form=list, **entries):
     texts = {}
-    for name, entry in (("static", static), ("metric", metric), ("process", process)):
+    for name, usual in (("static", STATIC), ("metric", METRIC), ("process", PROCESS)):
+        entry = entries.get(name, usual)
         texts[name] = json.dumps([entry] if form is list else {"gpu_data": [entry]}, indent=4)
     host.tool(
         "amd-smi",
@@ -202,9 +203,9 @@ ODD = [
 @pytest.mark.parametrize("value", ODD)
 @pytest.mark.parametrize("key", ["asic", "bus", "vram", "driver", "mem_usage", "process_list"])
 def test_a_value_of_amd_smi_may_be_anything(host, key, value):
-    amd_smi(
-        host, *(dict(entry, **({key: value} if key in entry else {})) for entry in (STATIC, METRIC, PROCESS)), form=dict
-    )
+    usual = {"static": STATIC, "metric": METRIC, "process": PROCESS}
+    odd = {name: {**entry, key: value} for name, entry in usual.items() if key in entry}
+    amd_smi(host, form=dict, **odd)
     [gpu] = host.read().gpus
     assert gpu["vendor"] == "amd"
 
