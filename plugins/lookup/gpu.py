@@ -48,8 +48,8 @@ _raw:
   description:
     - One entry for each name, as C(gpus) of an C(inference_host) has them.
     - Keys are C(index), C(name), C(vendor), C(memory_total_bytes), C(memory_free_bytes), C(memory_reserved_bytes),
-      C(memory_shared_bytes), C(compute_capability), C(architecture) (of AMD), C(pci_device_id), C(unified_memory), C(bandwidth_bytes_per_second),
-      C(fp16_flops), C(pcie), C(source) and C(basis). What is not known is V(none).
+      C(memory_shared_bytes), C(compute_capability) (NVIDIA), C(architecture) (AMD), C(pci_device_id), C(unified_memory),
+      C(bandwidth_bytes_per_second), C(fp16_flops), C(pcie), C(source) and C(basis). What is not known is V(none).
   type: list
   elements: dict
 """

@@ -18,9 +18,11 @@ from ...plugins.plugin_utils.catalog import access
 
 TOLERANCE = 0.005
 
-# Each token and each merge of a tokenizer is text with a length of 8 bytes, a token also a type of 4: over the tokenizers
-# of Llama 3, Qwen and Gemma, 40 bytes for each entry of the vocabulary.
-TOKENIZER_BYTES = 40
+# Each token of a tokenizer is text with a length of 8 bytes and a type of 4; SentencePiece adds a score of 4 (25 bytes in
+# all), the others add about one merge for each token, text with a length again (40 bytes in all).
+TOKEN_BYTES = 40
+SENTENCEPIECE_TOKEN_BYTES = 25
+_SENTENCEPIECE = ("gemma", "ernie")
 
 _EXPLAINED = pathlib.Path(__file__).parent / "explained_sizes.yaml"
 _SAME = {"FP16": "F16", "f16": "F16", "f32": "F32"}
@@ -76,7 +78,9 @@ def comparisons() -> list[Comparison]:
 def _predictor(metadata: dict[str, t.Any]) -> t.Callable[[str, bool, str], int]:
     """Return the function from recipe, importance matrix and kind of figure to bytes, for the model of these metadata."""
     tensors = architecture.tensors(metadata)
-    header = TOKENIZER_BYTES * int(metadata[f"{metadata['general.architecture']}.vocab_size"])
+    prefix = str(metadata["general.architecture"])
+    token_bytes = SENTENCEPIECE_TOKEN_BYTES if prefix.startswith(_SENTENCEPIECE) else TOKEN_BYTES
+    header = token_bytes * int(metadata[f"{prefix}.vocab_size"])
 
     @functools.cache
     def all_tensors(recipe: str, imatrix: bool) -> int:

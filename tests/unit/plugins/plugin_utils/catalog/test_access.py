@@ -14,7 +14,7 @@ from ansible_collections.prositronic.infra.tools.catalog import names
 
 
 def test_the_catalog_is_as_large_as_promised():
-    assert len(access.names("model")) >= 100
+    assert len(access.names("model")) >= 180
     assert len(access.names("gpu")) >= 95
     assert len(access.names("server")) >= 97
     assert len(access.names("quant")) >= 53
