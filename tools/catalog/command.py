@@ -11,7 +11,7 @@ import pathlib
 import sys
 import typing as t
 
-from . import add, names, sizes
+from . import add, names, options, sizes
 
 
 def main(words: t.Sequence[str] | None = None) -> int:
@@ -36,6 +36,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--all", action="store_true", help="every file, not only those that differ")
     command.set_defaults(run=lambda arguments: sys.stdout.write(sizes.report(everything=arguments.all)))
 
+    command = commands.add_parser("options", help="write the options of an engine version from its --help")
+    command.add_argument("version", help="version of llama.cpp that has an entry, such as 0.7.0")
+    command.add_argument("help_text", type=pathlib.Path, help="file with what `llama-server --help` printed")
+    command.set_defaults(run=_options)
+
     command = commands.add_parser("add", help="add a model from its config.json or from a GGUF file's header")
     command.add_argument("id", help="id of the entry and name of its file, such as qwen3-8b")
     source = command.add_mutually_exclusive_group(required=True)
@@ -54,6 +59,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--published-parameters", type=int, help="as the publisher counts them")
     command.set_defaults(run=_add)
     return parser
+
+
+def _options(arguments: argparse.Namespace) -> None:
+    text = arguments.help_text.read_text(encoding="utf-8")
+    sys.stdout.write(f"{options.write(arguments.version, text)}\n")
 
 
 def _add(arguments: argparse.Namespace) -> None:

@@ -85,7 +85,7 @@ def engine(version: str | None = None) -> dict[str, t.Any]:
 
     :raises CatalogError: for a version that the collection does not know.
     """
-    versions = _engine_versions()
+    versions = engine_versions()
     if version is None:
         return copy.deepcopy(_load("engine", versions[-1]))
     if version not in versions:
@@ -167,7 +167,7 @@ def _names(kind: str) -> _Names:
 
 
 @functools.cache
-def _engine_versions() -> list[str]:
+def engine_versions() -> list[str]:
     """Return the versions of llama.cpp that have data, the newest last."""
     versions = [path.stem for path in (DATA / KINDS["engine"]).glob("*.yaml")]
     return sorted(versions, key=lambda version: [int(part) for part in version.split(".")])
