@@ -58,7 +58,7 @@ def main() -> int:
         return 130
     print(f"Ready after {time.monotonic() - started:.0f} s.\n", flush=True)
     command = [str(environment.bin / "ansible-playbook"), *PLAYBOOK, *arguments]
-    code = subprocess.run(command, cwd=ROOT, env=variables(environment)).returncode
+    code = subprocess.run(command, cwd=ROOT, env=variables(environment), check=False).returncode
     if code == 0:
         here = Path(os.path.relpath(DIRECTORY))
         print(NEXT.format(bin=here / "bin", directory=here))

@@ -188,6 +188,7 @@ def run_quietly(
         text=True,
         env=variables,
         cwd=cwd,
+        check=False,
     )
     if output is not None:
         output.write(result.stdout)
