@@ -18,6 +18,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import typing as t
 from pathlib import Path
 
@@ -25,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 _STAMP = "made-from.sha256"
 _LOCK = ".lock"
+_UNUSED_SECONDS = 14 * 24 * 3600
 
 # What pip says when the index cannot be reached, as opposed to a package that is not there.
 _NO_NETWORK = re.compile(
@@ -121,10 +123,18 @@ def fingerprint(python: Python, requirements: t.Sequence[str]) -> str:
 def cached_environment(
     name: str, python: Python, requirements: t.Sequence[str], output: t.IO[str] | None = None
 ) -> Environment:
-    """An environment in the cache, one directory per content, so that checkouts share what is the same."""
-    key = fingerprint(python, requirements)[:12]
-    directory = cache_directory() / "environments" / f"{name}-{key}"
-    return make_environment(directory, python, requirements, output)
+    """An environment in the cache, one directory per content, so that checkouts share what is the same.
+
+    Environments of that name that nobody has asked for in two weeks are removed.
+    """
+    place = cache_directory() / "environments"
+    directory = place / f"{name}-{fingerprint(python, requirements)[:12]}"
+    environment = make_environment(directory, python, requirements, output)
+    (directory / _STAMP).touch()
+    for stamp in place.glob(f"{name}-*/{_STAMP}"):
+        if time.time() - stamp.stat().st_mtime > _UNUSED_SECONDS:
+            shutil.rmtree(stamp.parent, ignore_errors=True)
+    return environment
 
 
 def make_environment(

@@ -107,7 +107,6 @@ def _run_sanity(
     # Checks of several checkouts share the home, where ansible-test makes its environments unguarded.
     made = home / f".made-{'-'.join(options).strip('-')}-{environment.directory.name}"
     if not made.exists():
-        home.mkdir(parents=True, exist_ok=True)
         with open(home / ".lock", "w", encoding="utf-8") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             carry_pip_settings(environment, home)

@@ -54,8 +54,6 @@ def carry_pip_settings(environment: Environment, home: Path) -> None:
     listing = subprocess.run([*pip, "config", "list"], capture_output=True, text=True, check=True).stdout
     settings = configparser.RawConfigParser()
     settings["global"] = {}
-    # Most of what ansible-test installs is never imported.
-    settings["install"] = {"compile": "no"}
     for line in listing.splitlines():
         if found := _SETTING.match(line):
             section = "global" if found["section"] == ":env:" else found["section"]

@@ -120,6 +120,7 @@ class Steps:
             except EnvironmentProblem as problem:
                 raise StepFailed(str(problem)) from problem
         self.environments[name] = environment
+        self._home(name, python).mkdir(parents=True, exist_ok=True)
         job.detail = f"Python {python}"
 
     def _home(self, name: str, python: Python) -> Path:

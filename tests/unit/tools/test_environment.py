@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -51,3 +53,19 @@ def test_an_environment_is_made_anew_when_a_requirements_file_changes(tmp_path, 
 def test_an_environment_is_made_anew_for_another_python():
     other = Python((3, 12, 2), PYTHON.path, True)
     assert environment.fingerprint(PYTHON, []) != environment.fingerprint(other, [])
+
+
+def test_only_environments_unused_for_two_weeks_are_removed(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    place = environment.cache_directory() / "environments"
+    stamps = {name: place / name / "made-from.sha256" for name in ("tests-old", "tests-recent", "tools-old")}
+    for name, stamp in stamps.items():
+        stamp.parent.mkdir(parents=True)
+        stamp.touch()
+        days = 1 if name == "tests-recent" else 15
+        os.utime(stamp, (time.time() - days * 86400,) * 2)
+    wanted = place / f"tests-{environment.fingerprint(PYTHON, [])[:12]}" / "made-from.sha256"
+    wanted.parent.mkdir()
+    wanted.write_text(environment.fingerprint(PYTHON, []), encoding="utf-8")
+    environment.cached_environment("tests", PYTHON, [])
+    assert {name for name, stamp in stamps.items() if stamp.exists()} == {"tests-recent", "tools-old"}
