@@ -1,0 +1,105 @@
+# Copyright (c) 2026, the prositronic.infra contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A few blocks that stand for all: repeated blocks use the same memory again.
+
+A model is a walk over kinds of blocks. Every pair of kinds that follow each other is kept, several times; what only
+repeats such pairs is left out. The buffers come out the same, in a fraction of the time.
+"""
+
+from __future__ import annotations
+
+import collections
+import typing as t
+
+from ..anatomy import Anatomy
+from ..placement import HOST
+from .builder import Setting
+
+# How often a pair of neighbours is kept before further ones count as repetition.
+KEPT = 3
+# Graphs whose blocks leave nothing behind. Recurrent states, caches read by later blocks and lists of best cells do: how
+# free memory is cut up then depends on the whole walk, and all blocks are built.
+REPEATING = ("mla", "parallel", "transformer")
+
+
+def representative_blocks(anatomy: Anatomy, setting: Setting) -> tuple[list[int], t.Any]:
+    """Return the blocks to build, and a key that is equal for launches whose graphs consist of the same parts."""
+    kinds = [_kind(anatomy, setting, index) for index in range(anatomy.n_trunk)]
+    if anatomy.architecture.graph not in REPEATING:
+        return list(range(anatomy.n_trunk)), (setting.devices, setting.overrides)
+    blocks = walk(kinds)
+    output = setting.devices[anatomy.n_layer]
+    return blocks, (tuple(kinds[index] for index in blocks), setting.devices[0], output)
+
+
+def walk(kinds: t.Sequence[t.Hashable]) -> list[int]:
+    """Return positions of `kinds` whose neighbours are the same pairs as in all of it."""
+    kept: list[int] = []
+    pairs: collections.Counter[tuple[t.Hashable, t.Hashable]] = collections.Counter()
+    latest: dict[t.Hashable, list[int]] = {}
+    for position, kind in enumerate(kinds):
+        if kept:
+            pairs[kinds[kept[-1]], kind] += 1
+        kept.append(position)
+        seen = latest.setdefault(kind, [])
+        if seen:
+            start = seen[-1]
+            loop = [(kinds[kept[at]], kinds[kept[at + 1]]) for at in range(start, len(kept) - 1)]
+            counts = collections.Counter(loop)
+            if all(pairs[pair] - count >= KEPT for pair, count in counts.items()):
+                # back at a kind already there, and nothing new on the way
+                for at in kept[start + 1 :]:
+                    dropped = latest[kinds[at]]
+                    if dropped and dropped[-1] > start:
+                        dropped.pop()
+                pairs.subtract(counts)
+                del kept[start + 1 :]
+                kept[start] = position
+                continue
+        seen.append(len(kept) - 1)
+    return kept
+
+
+def _kind(anatomy: Anatomy, setting: Setting, index: int) -> t.Hashable:
+    """What distinguishes a block in the graph: its structure, where it lies, and its tensors if they are copied."""
+    device = setting.devices[index]
+    overrides = setting.overrides
+    moved = index < overrides.host_experts or bool(overrides.patterns)
+    owner = anatomy.layers[index].cache_layer
+    place = device, setting.devices[owner], owner == index
+    structure, typed = _structures(anatomy)[index]
+    if overrides.patterns:
+        return index, place
+    if device == HOST or moved:
+        return typed, place, moved
+    return structure, place
+
+
+def _structures(anatomy: Anatomy) -> list[tuple[int, int]]:
+    """Return small numbers for each block: equal for equal structure, and for equal structure and types."""
+    known = anatomy.memo.get("structures")
+    if known is None:
+        numbers: dict[t.Hashable, int] = {}
+        known = []
+        for index, layer in enumerate(anatomy.layers):
+            tensors = sorted(anatomy.blocks[index].items())
+            shape = (
+                layer._replace(index=0, cache_layer=0),
+                tuple((name, tensor.shape) for name, tensor in tensors),
+                _by_position(anatomy, index),
+            )
+            types = shape, tuple(tensor.type for _name, tensor in tensors)
+            known.append((numbers.setdefault(shape, len(numbers)), numbers.setdefault(types, len(numbers))))
+        anatomy.memo["structures"] = known
+    return known
+
+
+def _by_position(anatomy: Anatomy, index: int) -> t.Hashable:
+    """What llama.cpp makes of a block's position alone."""
+    return (
+        anatomy.name == "smollm3" and (index + 1) % 4 == 0,
+        index < int(anatomy.get("n_deepstack_layers", 0) or 0),
+        anatomy.name == "gemma3n" and index < 10,
+    )

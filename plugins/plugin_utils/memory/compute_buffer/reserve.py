@@ -1,0 +1,100 @@
+# Copyright (c) 2026, the prositronic.infra contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Bytes of the compute buffers of one launch."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..alignment import CPU_ALIGNMENT, CUDA_ALIGNMENT, PINNED_ALIGNMENT
+from ..anatomy import Anatomy
+from ..placement import HOST
+from ..weights import Overrides
+from .allocate import buffer_sizes
+from .builder import Builder, Setting
+from .graphs.gemma3n import Gemma3n
+from .graphs.gemma4 import Gemma4
+from .graphs.kimi_linear import KimiLinear
+from .graphs.lfm2 import Lfm2
+from .graphs.mamba_hybrids import FalconH1, GraniteHybrid, Jamba, Mamba, NemotronH
+from .graphs.mla import LatentAttention, SparseLatentAttention
+from .graphs.parallel import Parallel
+from .graphs.qwen3next import Qwen3Next
+from .graphs.transformer import Transformer
+from .representative import representative_blocks
+from .schedule import assign, split
+
+GRAPHS: dict[str, type[Builder]] = {
+    "falcon_h1": FalconH1,
+    "gemma3n": Gemma3n,
+    "gemma4": Gemma4,
+    "granitehybrid": GraniteHybrid,
+    "jamba": Jamba,
+    "kimi_linear": KimiLinear,
+    "lfm2": Lfm2,
+    "mamba": Mamba,
+    "mla": LatentAttention,
+    "mla_indexed": SparseLatentAttention,
+    "nemotron_h": NemotronH,
+    "parallel": Parallel,
+    "qwen3next": Qwen3Next,
+    "transformer": Transformer,
+}
+
+
+def make(anatomy: Anatomy, setting: Setting, blocks: t.Sequence[int]) -> Builder:
+    """Return the builder with the graph of these blocks."""
+    builder = GRAPHS[anatomy.architecture.graph](anatomy, setting)
+    builder.build(blocks)
+    return builder
+
+
+class Buffers(t.NamedTuple):
+    """Bytes of each GPU's compute buffer and of the host's, and whether flash attention is used."""
+
+    gpu: tuple[int, ...]
+    host: int
+    flash: bool
+
+
+def compute_buffers(anatomy: Anatomy, setting: Setting, automatic: bool) -> Buffers:
+    """Return the buffers of a launch. Launches whose graphs consist of the same parts are worked out once.
+
+    :param automatic: flash attention is on unless the engine finds that it would run elsewhere than its block.
+    """
+    exact = "buffers", setting, automatic
+    known = anatomy.memo.get(exact)
+    if known is None:
+        blocks, shape = representative_blocks(anatomy, setting)
+        alike = "shape", setting._replace(devices=(), overrides=Overrides()), automatic, shape
+        known = anatomy.memo.get(alike)
+        if known is None:
+            known = anatomy.memo[alike] = reserve(anatomy, setting, automatic, blocks)
+        anatomy.memo[exact] = known
+    return known
+
+
+def flash_attention_stays(anatomy: Anatomy, setting: Setting, blocks: t.Sequence[int]) -> bool:
+    """Whether every block's attention would run on the block's own device: else `flash_attn auto` turns it off."""
+    builder = make(anatomy, setting._replace(probe=True), blocks)
+    graph, cpu, devices = builder.graph, builder.cpu, setting.devices
+    assign(graph.nodes, graph.leaves, cpu, setting.op_offload)
+    return all(
+        node.backend == (cpu if devices[node.layer] == HOST else devices[node.layer]) for node in graph.attention
+    )
+
+
+def reserve(anatomy: Anatomy, setting: Setting, automatic: bool, blocks: t.Sequence[int]) -> Buffers:
+    """Return the buffers of the largest graph, made of these blocks."""
+    mixed = len(set(setting.devices)) > 1 or not setting.kv_offload or HOST in setting.devices
+    if automatic and setting.n_gpus and mixed and not flash_attention_stays(anatomy, setting, blocks):
+        setting = setting._replace(flash=False)
+    builder = make(anatomy, setting, blocks)
+    graph, cpu = builder.graph, builder.cpu
+    assign(graph.nodes, graph.leaves, cpu, setting.op_offload)
+    schedule = split(graph.nodes, graph.leaves, cpu, setting.copies)
+    host_alignment = PINNED_ALIGNMENT if cpu else CPU_ALIGNMENT
+    sizes = buffer_sizes(schedule, (CUDA_ALIGNMENT,) * cpu + (host_alignment,))
+    return Buffers(tuple(sizes[:cpu]), sizes[cpu], setting.flash)
