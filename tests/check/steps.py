@@ -29,6 +29,7 @@ from tools.environment import (
 
 TOOLS = "tests/check/requirements.txt"
 TESTS = "tests/unit/requirements.txt"
+LAB = "tests/lab/requirements.txt"
 
 # What a published collection holds at its top; anything else is an oversight in galaxy.yml's build_ignore.
 PUBLISHED = {
@@ -253,8 +254,9 @@ class Steps:
         if not command.exists():
             raise StepSkipped("there is no tests/lab")
         # The lab keeps its images in the person's cache, and tests the checkout.
-        line = self.newest[0].line
-        variables = self.environments[line].variables() | {"PYTHON": str(self._program(line, "python"))}
+        core, python = self.newest
+        self._make(job, "lab", python, [core.requirement, TESTS, LAB])
+        variables = self.environments["lab"].variables() | {"PYTHON": str(self._program("lab", "python"))}
         report = self.work / "lab.xml"
         try:
             if os.geteuid() == 0:

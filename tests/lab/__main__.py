@@ -90,12 +90,13 @@ def show(_arguments: argparse.Namespace) -> int:
 
 def down(arguments: argparse.Namespace) -> int:
     """Take labs down, running ones and what dead ones left."""
-    for name in sorted(living()) if arguments.all else arguments.names:
-        if name in living():
-            take_down(name)
-            print(f"{name} is down")
+    if arguments.all == bool(arguments.names):
+        raise LabError("say which labs to take down, or --all")
     for name in keeper.sweep():
         print(f"{name} was dead, swept what it left")
+    for name in sorted(living()) if arguments.all else arguments.names:
+        take_down(name)
+        print(f"{name} is down")
     return 0
 
 
@@ -110,9 +111,8 @@ def main() -> int:
         if function is up:
             command.add_argument("hosts", nargs="+", metavar="NAME[=SUITE]", help="trixie when no suite is given")
         if function is down:
-            which = command.add_mutually_exclusive_group(required=True)
-            which.add_argument("--all", action="store_true", help="every lab on this machine")
-            which.add_argument("names", nargs="*", default=[], metavar="LAB", help="names that `list` shows")
+            command.add_argument("--all", action="store_true", help="every lab on this machine")
+            command.add_argument("names", nargs="*", metavar="LAB", help="names that `list` shows")
     arguments, rest = parser.parse_known_args()
     if arguments.function is test:
         arguments.pytest_arguments = rest
