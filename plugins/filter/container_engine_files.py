@@ -26,7 +26,7 @@ options:
     type: dict
     required: true
   texts:
-    description: Content of the files that the entry's C(reads) lists, by path.
+    description: Content by path of the files that the entry's C(reads) lists. Those of other engines do no harm.
     type: dict
     default: {}
   state:
@@ -74,7 +74,9 @@ def container_engine_files(
 ) -> list[dict[str, t.Any]]:
     if state not in ("present", "absent"):
         raise AnsibleFilterError(f"container_engine_files: state is {state!r}, it has to be 'present' or 'absent'")
-    request = Request(to_native(engine), to_native(texts or {}), state == "present", default_runtime, cdi)
+    native, given = to_native(engine), to_native(texts or {})
+    own = {path: given[path] for path in native["reads"] if path in given}
+    request = Request(native, own, state == "present", default_runtime, cdi)
     try:
         return [file.plain() for file in files(request)]
     except ValueError as refused:
