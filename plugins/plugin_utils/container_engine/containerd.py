@@ -131,9 +131,8 @@ def _with_import(request: Request, text: str, main: toml.Table) -> str:
         end = version.end() if version else 0
         after = f'{text[:end]}\nimports = ["{pattern}"]{_ADDED}{text[end:]}'
         expected = [pattern]
-    path = request.engine["config"]
-    if toml.read(after, path) != {**main, "imports": expected}:
-        raise ValueError(f'{path} was left as it is: add "{pattern}" to its imports by hand')
+    if not toml.says(after, {**main, "imports": expected}):
+        raise ValueError(f'{request.engine["config"]} was left as it is: add "{pattern}" to its imports by hand')
     return after
 
 

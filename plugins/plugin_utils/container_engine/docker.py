@@ -73,7 +73,7 @@ def _read(text: str, path: str) -> dict[str, t.Any]:
         config = json.loads(text)
     except ValueError as error:
         place = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
-        raise ValueError(f"{path} is not valid JSON{place} and was left as it is: correct it first") from error
+        raise ValueError(f"{path} is not valid JSON{place} and was left as it is: correct it first") from None
     if not isinstance(config, dict):
         raise ValueError(f"{path} is not a JSON object and was left as it is: correct it first")
     return config

@@ -24,7 +24,15 @@ def read(text: str, path: str) -> Table:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{path} is not valid TOML and was left as it is: {error}") from error
+        raise ValueError(f"{path} is not valid TOML and was left as it is: {error}") from None
+
+
+def says(text: str, table: Mapping[str, t.Any]) -> bool:
+    """Say whether a text is TOML that means this table."""
+    try:
+        return tomllib.loads(text) == table
+    except tomllib.TOMLDecodeError:
+        return False
 
 
 def write(table: Mapping[str, t.Any]) -> str:
