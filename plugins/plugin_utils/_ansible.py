@@ -66,3 +66,9 @@ def _argument(name: str, value: t.Any, door: str, error: type[AnsibleError]) -> 
         return to_native(value)
     except TypeError as refused:
         raise error(f"{door}: {name}: {refused}; give text, numbers, lists and mappings") from refused
+
+
+def inference_host(variables: Mapping[str, t.Any]) -> t.Any:
+    """Return what is known of a host: its gathered facts, else its variable `inference_host`, else None."""
+    facts = variables.get("ansible_facts") or {}
+    return facts.get("inference_host") or variables.get("inference_host")

@@ -1,0 +1,30 @@
+# Copyright (c) 2026, the prositronic.infra contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.prositronic.infra.plugins.plugin_utils import answers
+from ansible_collections.prositronic.infra.plugins.plugin_utils._ansible import call, inference_host
+
+
+class ActionModule(ActionBase):
+    """Plan several models for every host of the play in one pass: computed here, nothing is sent to any host."""
+
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        result = super().run(tmp, task_vars)
+        variables = task_vars or {}
+        arguments = dict(self._task.args)
+        names = arguments.pop("hosts", None) or variables["ansible_play_hosts_all"]
+        hostvars = variables["hostvars"]
+        arguments["hosts"] = {str(name): inference_host(hostvars[name]) for name in names}
+        return result | {"changed": False} | call(answers.fleet_fit, arguments, "fleet_fit", AnsibleActionFail)

@@ -1,0 +1,89 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the prositronic.infra contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is implemented as an action plugin.
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: fleet_fit
+version_added: 1.0.0
+short_description: Plan models for many hosts in one pass
+description:
+  - Plans every model for every host of the play at once. Use it with C(run_once).
+  - Identical machines share a plan, so that thousands of hosts cost little.
+  - Computed on the controller from gathered facts. Nothing runs on the hosts and nothing changes.
+extends_documentation_fragment:
+  - prositronic.infra._attributes
+  - prositronic.infra._attributes.actiongroup_all
+  - prositronic.infra._attributes.info_module
+  - prositronic.infra._attributes.controller
+options:
+  models:
+    description:
+      - What to plan, each entry with a C(name) and the options of M(prositronic.infra.model_fit).
+      - Each model is planned as if it had the machine for itself.
+    type: list
+    elements: dict
+    required: true
+  hosts:
+    description:
+      - Names of the hosts to plan for. Default is every host of the play.
+    type: list
+    elements: str
+requirements:
+  - pydantic >= 2.8 on the controller
+author:
+  - the prositronic.infra contributors (@prositronic)
+seealso:
+  - module: prositronic.infra.model_fit
+"""
+
+EXAMPLES = r"""
+- name: Gather what every host has
+  prositronic.infra.gpu_facts:
+
+- name: Plan two models for all of them
+  prositronic.infra.fleet_fit:
+    models:
+      - name: chat
+        model: gpt-oss-20b
+        quant: MXFP4
+      - name: code
+        model: qwen3-30b-a3b
+        quant: Q4_K_M
+        context: 65536
+  run_once: true
+  register: fleet
+
+- name: Show what was found
+  ansible.builtin.debug:
+    msg: "{{ fleet.table }}"
+  run_once: true
+"""
+
+RETURN = r"""
+plans:
+  description: The different plans, each in the form of M(prositronic.infra.model_fit).
+  returned: success
+  type: list
+  elements: dict
+hosts:
+  description: For each host, the index into RV(plans) by the model's name.
+  returned: success
+  type: dict
+  sample: {gpu01: {chat: 0, code: 1}, gpu02: {chat: 0, code: 1}}
+missing:
+  description: Hosts without facts, because they could not be reached or were not asked.
+  returned: success
+  type: list
+  elements: str
+  sample: [gpu03]
+table:
+  description: The answer as lines of text, for people.
+  returned: success
+  type: list
+  elements: str
+"""

@@ -1,0 +1,86 @@
+# Copyright (c) 2026, the prositronic.infra contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a user asks of the planner: the arguments that every door of `model_fit` and every entry of `inference_models` has."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._pydantic import Field, field_validator, model_validator
+from .base import Contract
+from .launch import CacheType, Launch
+
+GIB = 1 << 30
+
+Name = t.Annotated[str, Field(pattern=r"^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$")]
+
+
+class ContextWish(Contract):
+    """Tokens per request: `wanted` (the trained context where absent), and the least that is worth serving."""
+
+    wanted: int | None = Field(None, gt=0)
+    minimum: int = Field(4096, gt=0)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> ContextWish:
+        if self.wanted is None or self.wanted >= self.minimum:
+            return self
+        if "minimum" in self.model_fields_set:
+            raise ValueError(f"wanted ({self.wanted}) is less than minimum ({self.minimum}); swap them")
+        return self.model_copy(update={"minimum": self.wanted})
+
+
+class Allow(Contract):
+    """What a plan may use besides GPUs, and the types of the KV cache in order of preference."""
+
+    host: bool = True
+    disk: bool = True
+    cache_types: list[CacheType] = Field(["f16"], min_length=1)
+
+
+class Reserve(Contract):
+    """Memory that a plan leaves alone: on each GPU, for CUDA's context and growth; in RAM, for the system.
+
+    `ram_bytes` absent: 4 GiB, or an eighth of a machine of less than 32 GiB.
+    """
+
+    vram_bytes_per_gpu: int = Field(GIB, ge=0)
+    ram_bytes: int | None = Field(None, ge=0)
+
+    def ram(self, total_bytes: int) -> int:
+        """Return the RAM in bytes to leave alone on a machine that has `total_bytes`."""
+        return min(4 * GIB, total_bytes // 8) if self.ram_bytes is None else self.ram_bytes
+
+
+class FitRequest(Contract):
+    """One model to plan for: `model` is a catalog id, the value of gguf_info, or that of from_hf_config."""
+
+    model: str | dict[str, t.Any] | list[str | dict[str, t.Any]]
+    quant: str | list[str] | None = None
+    context: ContextWish = ContextWish()
+    parallel: int | None = Field(None, gt=0)
+    objective: t.Literal["speed", "context", "quality"] = "speed"
+    allow: Allow = Allow()
+    reserve: Reserve = Reserve()
+    engine: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _absent(cls, value: t.Any) -> t.Any:
+        # A survey or an unset variable gives an empty string or null: the same as not given.
+        return {k: v for k, v in value.items() if v is not None and v != ""} if isinstance(value, dict) else value
+
+    @field_validator("context", mode="before")
+    @classmethod
+    def _tokens(cls, value: t.Any) -> t.Any:
+        return {"wanted": value} if isinstance(value, (int, str)) and not isinstance(value, bool) else value
+
+
+class ModelWish(FitRequest):
+    """An entry of `inference_models`: what to plan, and the name and port that it is served under."""
+
+    name: Name
+    port: int | None = Field(None, ge=1, le=65535)
+    options: Launch = Launch()

@@ -1,0 +1,101 @@
+# Copyright (c) 2026, the prositronic.infra contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A host as the planner counts it: devices of one vendor with what they can hand out, RAM, and disk.
+
+Rounding keeps plans still: free memory jitters by a few MiB between two looks, so a device's free memory is taken in
+whole steps of 32 MiB and RAM in steps of 256 MiB, rounded down.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from ..contract.host import Gpu, InferenceHost, Instance
+from ..contract.request import Reserve
+
+VRAM_STEP = 32 << 20
+RAM_STEP = 256 << 20
+
+# What llama.cpp calls the devices of each vendor, in the backend that the collection picks for it.
+DEVICE_PREFIX = {"nvidia": "CUDA", "amd": "ROCm", "intel": "SYCL", "other": "Vulkan"}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Device:
+    """One GPU that a plan may use. `index` is its place in the host's list; `free_bytes` what it can hand out."""
+
+    index: int
+    gpu: Gpu
+    free_bytes: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Machine:
+    """A host reduced to what bounds a plan. `ram_bytes` and `disk_bytes` are what a plan may take; unknown is None."""
+
+    host: InferenceHost
+    vendor: str | None
+    devices: tuple[Device, ...]
+    ram_bytes: int
+    disk_bytes: int | None
+    warnings: tuple[str, ...]
+
+    @property
+    def shares_memory(self) -> bool:
+        """Whether GPU and host draw on the same memory, so that each byte counts against both."""
+        return any(device.gpu.unified_memory for device in self.devices)
+
+
+def machine(host: InferenceHost, reserve: Reserve, replaces: str | None = None) -> Machine:
+    """Reduce a host to what a plan can use.
+
+    :param replaces: name of the instance that the plan takes the place of, whose memory counts as free; None counts
+        every instance of this collection as free.
+    """
+    instances = [i for i in host.instances if replaces is None or i.name == replaces]
+    warnings = []
+    devices: list[Device] = []
+    for index, gpu in enumerate(host.gpus):
+        if gpu.memory_free_bytes is None:
+            warnings.append(f"GPU {index} ({gpu.name or 'unnamed'}) is left out: its free memory is not known")
+            continue
+        free = gpu.memory_free_bytes + sum(_held(instance, gpu, len(host.gpus)) for instance in instances)
+        if gpu.memory_total_bytes is not None:
+            free = min(free, gpu.memory_total_bytes)
+        devices.append(Device(index, gpu, free // VRAM_STEP * VRAM_STEP))
+    vendor = _largest_vendor(devices)
+    others = [device for device in devices if device.gpu.vendor != vendor]
+    if others:
+        warnings.append(
+            f"{len(others)} GPU(s) of another vendor than {vendor} are left out: one engine build drives one vendor"
+        )
+    available = host.memory.total_bytes if host.memory.available_bytes is None else host.memory.available_bytes
+    available = min(available + sum(i.host_memory_bytes or 0 for i in instances), host.memory.total_bytes)
+    ram = max(0, available - reserve.ram(host.memory.total_bytes)) // RAM_STEP * RAM_STEP
+    known = [storage.free_bytes for storage in host.storage if storage.free_bytes is not None]
+    return Machine(
+        host=host,
+        vendor=vendor,
+        devices=tuple(device for device in devices if device.gpu.vendor == vendor),
+        ram_bytes=ram,
+        disk_bytes=max(known) if known else None,
+        warnings=tuple(warnings),
+    )
+
+
+def _held(instance: Instance, gpu: Gpu, gpus: int) -> int:
+    """Return what an instance holds on this GPU; a bare total belongs to the only GPU there is."""
+    held = instance.gpu_memory_bytes
+    if isinstance(held, int):
+        return held if gpus == 1 else 0
+    return sum(part.bytes for part in held or () if part.uuid is not None and part.uuid == gpu.uuid)
+
+
+def _largest_vendor(devices: list[Device]) -> str | None:
+    """Return the vendor with the most free memory; in a draw the first in the list."""
+    totals: dict[str, int] = {}
+    for device in devices:
+        totals[device.gpu.vendor] = totals.get(device.gpu.vendor, 0) + device.free_bytes
+    return max(totals, key=totals.__getitem__, default=None)
