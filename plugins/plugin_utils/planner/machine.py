@@ -47,6 +47,26 @@ class Machine:
         """Whether GPU and host draw on the same memory, so that each byte counts against both."""
         return any(device.gpu.unified_memory for device in self.devices)
 
+    @property
+    def signature(self) -> tuple[object, ...]:
+        """Return what a plan depends on: machines with equal signatures get the same plan."""
+        gpus = tuple(
+            (
+                device.free_bytes,
+                device.gpu.name,
+                device.gpu.compute_capability,
+                device.gpu.unified_memory,
+                device.gpu.bandwidth_bytes_per_second,
+                device.gpu.fp16_flops,
+                device.gpu.basis,
+            )
+            for device in self.devices
+        )
+        disks = tuple(storage.read_bytes_per_second for storage in self.host.storage)
+        cpu, driver = self.host.cpu, self.host.driver
+        return (self.vendor, gpus, self.ram_bytes, self.disk_bytes, disks, cpu and cpu.model_dump_json(),
+                driver and driver.version, self.warnings)
+
 
 def machine(host: InferenceHost, reserve: Reserve, replaces: str | None = None) -> Machine:
     """Reduce a host to what a plan can use.

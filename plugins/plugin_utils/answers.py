@@ -1,0 +1,71 @@
+# Copyright (c) 2026, the prositronic.infra contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the doors call: plain data in, plain data out. A filter and an action of one name call one function here."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .catalog import access as catalog
+from .contract.base import ContractError
+from .contract.host import Gpu, InferenceHost
+from .contract.launch import Launch
+from .contract.plan import Plan
+from .contract.request import FitRequest, ModelWish
+from .memory.estimate import estimate
+from .model import source
+from .planner import fleet
+from .planner.fit import fit
+from .render.table import table
+
+
+def memory_estimate(
+    model: t.Any, launch: t.Any = None, gpus: t.Any = None, quant: str | None = None, engine: str | None = None
+) -> dict[str, t.Any]:
+    """Return the memory_estimate of a launch, as plain data.
+
+    :raises ValueError: for arguments that break the contract, and for a launch that llama-server refuses.
+    """
+    devices = [Gpu.read(gpu, f"gpus[{index}]") for index, gpu in enumerate(gpus or [])]
+    for index, device in enumerate(devices):
+        if device.memory_free_bytes is None:
+            raise ContractError(f"gpus[{index}]: 'memory_free_bytes' is missing; it decides how layers are shared out")
+    return estimate(
+        source.model(model, quant), Launch.read(launch or {}, "launch"), devices, catalog.engine(engine)
+    ).plain()
+
+
+def model_fit(host: t.Any = None, **wish: t.Any) -> dict[str, t.Any]:
+    """Return the plan of one model for one host, as plain data.
+
+    :raises ValueError: for arguments that break the contract; that a model does not fit is a plan like any other.
+    """
+    if not host:
+        raise ContractError("host: nothing is known of this host; run prositronic.infra.gpu_facts on it first")
+    return fit(InferenceHost.read(host, "host"), FitRequest.read(wish, "arguments")).plain()
+
+
+def fleet_fit(hosts: dict[str, t.Any], models: t.Any = None) -> dict[str, t.Any]:
+    """Return `{plans, hosts, missing, table}` for all hosts and models; a host without facts is named in `missing`."""
+    if not isinstance(models, list) or not models:
+        raise ContractError("models: give a list with at least one {name, model, quant}")
+    wishes = [ModelWish.read(entry, f"models[{index}]") for index, entry in enumerate(models)]
+    names = [wish.name for wish in wishes]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise ContractError(f"models: the name '{twice}' is given twice; each model needs its own")
+    known = {name: InferenceHost.read(host, name) for name, host in hosts.items() if host}
+    answer = fleet.fit_all(known, wishes)
+    return {
+        "plans": [plan.plain() for plan in answer.plans],
+        "hosts": answer.hosts,
+        "missing": sorted(set(hosts) - set(known)),
+        "table": table(known, answer),
+    }
+
+
+def fitting(plan: t.Any) -> bool:
+    """Return whether a plan runs its model from memory."""
+    return Plan.read(plan, "plan").fits

@@ -1,0 +1,40 @@
+# Copyright (c) 2026, the prositronic.infra contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The contract as JSON Schema: one document for each value that crosses the collection's border."""
+
+from __future__ import annotations
+
+import json
+
+from .base import SCHEMA_VERSION, Contract
+from .gguf import Gguf
+from .host import InferenceHost
+from .launch import Launch
+from .memory import MemoryEstimate
+from .plan import Plan
+from .request import ModelWish
+
+PUBLISHED: dict[str, type[Contract]] = {
+    "gguf": Gguf,
+    "inference_host": InferenceHost,
+    "inference_model": ModelWish,
+    "launch": Launch,
+    "memory_estimate": MemoryEstimate,
+    "plan": Plan,
+}
+
+
+def documents() -> dict[str, str]:
+    """Return the text of each schema by its file name."""
+    return {f"{name}.schema.json": _text(name, contract) for name, contract in PUBLISHED.items()}
+
+
+def _text(name: str, contract: type[Contract]) -> str:
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"https://www.prositronic.eu/schemas/{SCHEMA_VERSION}/{name}.schema.json",
+        **contract.model_json_schema(mode="serialization" if name in ("plan", "memory_estimate") else "validation"),
+    }
+    return json.dumps(schema, indent=2, sort_keys=False) + "\n"

@@ -1,0 +1,61 @@
+# Copyright (c) 2026, the prositronic.infra contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Plans of a fleet as lines of text that a person reads at a glance."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..contract.host import InferenceHost
+from ..contract.plan import Plan
+from .units import gib
+
+if t.TYPE_CHECKING:
+    from ..planner.fleet import Fleet
+
+HEADINGS = ("", "model", "quant", "size", "runs on", "context", "GPU", "RAM", "what binds")
+RIGHT = {3, 5, 6, 7}
+
+
+def table(hosts: dict[str, InferenceHost], fleet: Fleet) -> list[str]:
+    """Return the lines: for each host one that describes it, then one for each model. Sizes are GiB."""
+    rows = [
+        (name, [_row(fleet.plans[index]) for index in fleet.hosts[name].values()]) for name in hosts if name in fleet.hosts
+    ]
+    widths = [max(len(row[i]) for _name, group in [("", [HEADINGS]), *rows] for row in group) for i in range(len(HEADINGS))]
+    lines = [_line(HEADINGS, widths)]
+    for name, group in rows:
+        lines += ["", f"{name}: {describe(hosts[name])}"]
+        lines += [_line(row, widths) for row in group]
+    return lines
+
+
+def describe(host: InferenceHost) -> str:
+    """Return a machine in words: its GPUs by name and number, and its RAM."""
+    counted: dict[str, int] = {}
+    for gpu in host.gpus:
+        counted[gpu.name or "GPU"] = counted.get(gpu.name or "GPU", 0) + 1
+    gpus = " + ".join(f"{number} x {name}" if number > 1 else name for name, number in counted.items()) or "no GPU"
+    return f"{gpus}, {gib(host.memory.total_bytes, 0)} GiB RAM"
+
+
+def _row(plan: Plan) -> tuple[str, ...]:
+    used = sum(device.total_bytes for device in plan.memory.devices) if plan.memory else 0
+    return (
+        " " if plan.fits else "!",
+        plan.model.id,
+        plan.quant.name,
+        gib(plan.model.bytes),
+        plan.placement,
+        f"{plan.memory.n_ctx_seq:,}" if plan.memory else "-",
+        gib(used) if used else "-",
+        gib(plan.memory.host.total_bytes) if plan.memory else "-",
+        plan.limit,
+    )
+
+
+def _line(row: tuple[str, ...], widths: list[int]) -> str:
+    cells = [cell.rjust(width) if i in RIGHT else cell.ljust(width) for i, (cell, width) in enumerate(zip(row, widths))]
+    return "  ".join(cells).rstrip()
