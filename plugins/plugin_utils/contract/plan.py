@@ -51,8 +51,12 @@ class PlanEngine(Contract):
 
 
 class PlanDevice(DeviceUse):
-    """A device's use, tied to the card: `device` is the name that llama-server knows it by (CUDA0)."""
+    """A device's use, tied to the card: `index` is its place in the host's `gpus`, `device` llama-server's name for it.
 
+    A plan of many equal hosts has no `uuid`: each host's own is found by `index`.
+    """
+
+    index: int
     device: str
     uuid: str | None = None
     pci_bus_id: str | None = None

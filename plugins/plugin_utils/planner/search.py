@@ -1,0 +1,153 @@
+# Copyright (c) 2026, the prositronic.infra contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The best layout at a given context: as much as possible on GPUs, then experts with the host, then whole layers."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ..contract.launch import Launch
+from ..contract.plan import Placement
+from ..contract.request import Allow, Reserve
+from .costs import Costs, Totals
+from .layout import Layout, Shape
+from .machine import Device, Machine
+from .partition import partition
+
+# The order in which placements are preferred.
+RANK: dict[Placement, int] = {"gpu": 0, "gpu+host": 1, "host": 2, "disk": 3, "none": 4}
+
+# A layout moves the compute buffers, which move the room for layers: so many looks are enough to settle, or to give up.
+LOOKS = 6
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Found:
+    """A layout that the machine can hold. `slow_bytes` are weights that are read over something slower than a GPU."""
+
+    placement: Placement
+    shape: Shape
+    layout: Layout
+    launch: Launch
+    totals: Totals
+    slow_bytes: int
+
+    @property
+    def rank(self) -> int:
+        return RANK[self.placement]
+
+
+class Search:
+    """All layouts of one model on one machine; results are kept, since the search for a context asks again and again."""
+
+    def __init__(self, machine: Machine, costs: Costs, allow: Allow, reserve: Reserve) -> None:
+        self.machine = machine
+        self.costs = costs
+        self.allow = allow
+        self.reserve = reserve
+        self._known: dict[Shape, Found | None] = {}
+
+    def at(self, shape: Shape) -> Found | None:
+        """Return the best that the machine can hold in this shape, or None."""
+        if shape not in self._known:
+            self._known[shape] = self._best(shape)
+        return self._known[shape]
+
+    def _best(self, shape: Shape) -> Found | None:
+        for devices in self._subsets():
+            if found := self._settled(shape, devices, 0, 0):
+                return found
+        if not self.allow.host:
+            return None
+        layers = self.costs.layers
+        if self.machine.devices:
+            devices = self.machine.devices
+            if self.costs.expert_layers:
+                experts = self._least(lambda n: self._settled(shape, devices, 0, n), 1, self.costs.expert_layers)
+                if experts:
+                    return experts
+            # Below this, a layer's experts are with the host like the rest of it.
+            all_experts = self.costs.expert_layers
+            partly = self._least(lambda n: self._settled(shape, devices, n, max(n, all_experts)), 1, layers - 1)
+            if partly:
+                return partly
+        return self._settled(shape, (), layers, 0)
+
+    def _subsets(self) -> t.Iterator[tuple[Device, ...]]:
+        """Yield the largest device, the two largest and so on, each in the machine's order."""
+        ranked = sorted(self.machine.devices, key=lambda device: (-device.free_bytes, device.index))
+        for number in range(1, len(ranked) + 1):
+            yield tuple(sorted(ranked[:number], key=lambda device: device.index))
+
+    @staticmethod
+    def _least(attempt: t.Callable[[int], Found | None], low: int, high: int) -> Found | None:
+        """Return the attempt with the least number that is found; more on the host never needs more of the GPUs."""
+        best = attempt(high)
+        if best is None:
+            return None
+        while low < high:
+            middle = (low + high) // 2
+            found = attempt(middle)
+            if found:
+                best, high = found, middle
+            else:
+                low = middle + 1
+        return best
+
+    def _settled(
+        self, shape: Shape, devices: tuple[Device, ...], host_layers: int, host_experts: int
+    ) -> Found | None:
+        """Share the layers out until the result, with its own compute buffers, fits on every device; None if it cannot."""
+        layers = self.costs.on_gpu(shape, host_layers, host_experts)
+        beside = [0] * len(devices)
+        counts: list[int] | None = []
+        for _look in range(LOOKS):
+            room = [self._room(device) - taken for device, taken in zip(devices, beside)]
+            counts = partition(layers, room) if devices else []
+            if counts is None:
+                return None
+            layout = Layout(devices, tuple(counts), host_layers, host_experts)
+            launch = layout.launch(shape)
+            totals = self.costs.totals(launch, devices)
+            over = [
+                total.total_bytes - total.overhead_bytes - self._room(device)
+                for device, total in zip(devices, totals.devices)
+            ]
+            if all(excess <= 0 for excess in over):
+                return self._held(shape, layout, launch, totals)
+            placed = self._placed(layers, counts)
+            beside = [
+                max(taken, total.total_bytes - total.overhead_bytes - bytes_)
+                for taken, total, bytes_ in zip(beside, totals.devices, placed)
+            ]
+        return None
+
+    def _room(self, device: Device) -> int:
+        """Return the bytes of a device that llama.cpp's own buffers may take."""
+        overhead = self.costs.overhead(device)
+        return device.free_bytes - max(self.reserve.vram_bytes_per_gpu, overhead)
+
+    @staticmethod
+    def _placed(layers: list[int], counts: list[int]) -> list[int]:
+        sums, start = [], 0
+        for count in counts:
+            sums.append(sum(layers[start : start + count]))
+            start += count
+        return sums
+
+    def _held(self, shape: Shape, layout: Layout, launch: Launch, totals: Totals) -> Found | None:
+        """Say what holds the part that is with the host: RAM, or the disk as far as it is weights."""
+        shared = sum(device.total_bytes for device in totals.devices) if self.machine.shares_memory else 0
+        ram = self.machine.ram_bytes - shared
+        host = totals.host
+        on_host = host.weights_bytes if layout.host_layers or layout.host_experts else 0
+        # With every layer on a GPU the host keeps the token embedding, one row of which is read per token.
+        if host.total_bytes <= ram:
+            placement: Placement = "gpu" if not on_host else "gpu+host" if layout.devices else "host"
+            return Found(placement, shape, layout, launch, totals, on_host)
+        if not self.allow.disk or host.total_bytes - host.weights_bytes > ram:
+            return None
+        return Found("disk", shape, layout, launch, totals, host.total_bytes - ram)

@@ -1,0 +1,190 @@
+# Copyright (c) 2026, the prositronic.infra contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A found layout told as a plan: the figures, what binds, and what to know."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+
+from ..catalog import access as catalog
+from ..contract.launch import Launch
+from ..contract.memory import MemoryEstimate
+from ..contract.plan import (
+    Placement,
+    Plan,
+    PlanDevice,
+    PlanMemory,
+    PlanModel,
+    PlanQuant,
+    Requirements,
+    Rung,
+    ShortPlan,
+)
+from ..contract.request import FitRequest
+from ..model.model import Model
+from ..render.units import gib
+from .backend import backend
+from .costs import Costs
+from .layout import padded
+from .machine import Machine
+from .search import Found
+
+LADDER = (8192, 32768, 131072)
+
+# llama-server's own limit for the prompt cache, and the steps that it is lowered by where RAM is short.
+PROMPT_CACHE_MIB = 8192
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Candidate:
+    """A model of the wish with what was found for it; `found` is None where no placement works."""
+
+    model: Model
+    costs: Costs
+    found: Found | None
+    wanted: int
+    minimum: int
+    ladder: list[Rung]
+
+    @property
+    def placement(self) -> Placement:
+        return self.found.placement if self.found else "none"
+
+
+def tell(place: Machine, candidate: Candidate, wish: FitRequest, others: list[ShortPlan]) -> Plan:
+    """Return the plan of a candidate, with the other candidates beside it."""
+    model, costs, found = candidate.model, candidate.costs, candidate.found
+    engine, warnings = backend(place, costs.engine)
+    launch = _launch(place, found) if found else None
+    memory = costs.estimate(launch, found.layout.devices) if found and launch else None
+    fits = candidate.placement in ("gpu", "gpu+host", "host")
+    return Plan(
+        plan_id=_identity(model, launch, engine.version, engine.backend),
+        model=PlanModel(
+            id=model.id,
+            name=model.name,
+            parameters=costs.parameters,
+            active_parameters=costs.active_parameters,
+            trained_context=costs.trained_context,
+            bytes=costs.model_bytes,
+            files=[dataclasses.asdict(file) for file in model.files],
+            licence=model.metadata.get("general.license"),
+        ),
+        quant=_quant(model, costs),
+        fits=fits,
+        placement=candidate.placement,
+        limit=_limit(place, candidate, wish),
+        launch=launch,
+        engine=engine,
+        memory=_memory(memory, found) if memory and found else None,
+        requirements=Requirements(
+            minimum_ram_bytes=(found.totals.host.total_bytes if found else costs.model_bytes)
+            + wish.reserve.ram(place.host.memory.total_bytes),
+            disk_bytes=sum(file.size_bytes for file in model.files) or costs.model_bytes,
+        ),
+        ladder=candidate.ladder,
+        warnings=[*place.warnings, *warnings, *(memory.warnings if memory else []), *_warnings(place, candidate, wish)],
+        alternatives=others,
+    )
+
+
+def _launch(place: Machine, found: Found) -> Launch:
+    """Return the layout's launch with what depends on the host: threads for what the CPU computes, the prompt cache."""
+    cpu = place.host.cpu
+    threads = cpu.physical_cores if cpu and found.slow_bytes else None
+    left_mib = max(0, place.ram_bytes - found.totals.host.total_bytes) >> 20
+    cache = next((size for size in _prompt_caches() if size <= left_mib), 0)
+    return found.launch.model_copy(
+        update={"threads": threads, "cache_ram": None if cache == PROMPT_CACHE_MIB else cache}
+    )
+
+
+def _prompt_caches() -> list[int]:
+    return [PROMPT_CACHE_MIB >> shift for shift in range(5)]
+
+
+def _memory(memory: MemoryEstimate, found: Found) -> PlanMemory:
+    return PlanMemory(
+        n_ctx=memory.n_ctx,
+        n_ctx_seq=memory.n_ctx_seq,
+        n_ubatch=memory.n_ubatch,
+        devices=[
+            PlanDevice(
+                **use.model_dump(),
+                index=device.index,
+                device=name,
+                free_bytes=device.free_bytes,
+                headroom_bytes=device.free_bytes - use.total_bytes,
+            )
+            for use, device, name in zip(memory.devices, found.layout.devices, found.launch.device or [])
+        ],
+        host=memory.host,
+        lines=memory.lines,
+    )
+
+
+def _quant(model: Model, costs: Costs) -> PlanQuant:
+    known = catalog.find_quant(model.quant) or {}
+    return PlanQuant(
+        name=model.quant or "unknown",
+        bits_per_weight=round(costs.model_bytes * 8 / costs.parameters, 2),
+        tier=known.get("tier"),
+        kld=known.get("kld"),
+        source=known.get("source"),
+    )
+
+
+def _limit(place: Machine, candidate: Candidate, wish: FitRequest) -> str:
+    """Return what binds, in a phrase that begins with the resource."""
+    found, costs = candidate.found, candidate.costs
+    if found is None:
+        return _why_none(place, candidate, wish)
+    short = found.shape.context < padded(candidate.wanted)
+    context = f"{found.shape.context:,} of {candidate.wanted:,} tokens of context" if short else ""
+    if found.placement == "gpu":
+        return f"GPU memory: {context} fit" if short else "nothing: it fits with the wanted context"
+    if found.placement == "host":
+        text = "GPU memory: not even one layer fits" if place.devices else "no GPU: the CPU computes everything"
+        return f"{text}; {context} fit" if short else text
+    if found.placement == "disk":
+        return f"RAM: {gib(found.slow_bytes)} GiB of weights are read from disk again and again"
+    if found.layout.host_layers:
+        what = f"{found.layout.host_layers} of {costs.layers - 1} layers stay in RAM"
+    else:
+        first = costs.layers - 1 - costs.expert_layer_count
+        number = max(0, found.layout.host_experts - first)
+        what = f"the experts of {number} of {costs.expert_layer_count} layers stay in RAM"
+    return f"GPU memory: {what}" + (f"; {context} fit" if short else "")
+
+
+def _why_none(place: Machine, candidate: Candidate, wish: FitRequest) -> str:
+    size = gib(candidate.costs.model_bytes)
+    vram = gib(sum(device.free_bytes for device in place.devices))
+    if not wish.allow.host:
+        return f"GPU memory: {size} GiB of weights, {vram} GiB free, and the host's memory is not allowed"
+    if not wish.allow.disk:
+        return f"memory: {size} GiB of weights, {vram} GiB free on GPUs and {gib(place.ram_bytes)} GiB of RAM to use"
+    return f"RAM: {gib(place.ram_bytes)} GiB to use do not even hold the context and the buffers"
+
+
+def _warnings(place: Machine, candidate: Candidate, wish: FitRequest) -> list[str]:
+    warnings = []
+    trained = candidate.costs.trained_context
+    if wish.context.wanted and wish.context.wanted > trained:
+        warnings.append(f"the wanted context of {wish.context.wanted:,} tokens is cut to the trained {trained:,}")
+    needed = candidate.costs.model_bytes
+    if place.disk_bytes is not None and place.disk_bytes < needed:
+        warnings.append(f"disk: the files take {gib(needed)} GiB, {gib(place.disk_bytes)} GiB are free")
+    if any(device.gpu.basis == "assumed" for device in place.devices):
+        warnings.append("the free memory of the GPUs is assumed from the catalog, not read from the machine")
+    return warnings
+
+
+def _identity(model: Model, launch: Launch | None, version: str, build: str) -> str:
+    """Return 12 hex digits that stand for what runs: model, quant, engine and launch. Free memory is no part of it."""
+    what = [model.id, model.quant, len(model.tensors), version, build, launch and launch.plain()]
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:12]
