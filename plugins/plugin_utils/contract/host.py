@@ -46,34 +46,34 @@ class Gpu(Contract):
     """One GPU, or one MIG slice: a device that llama.cpp can be given.
 
     `memory_free_bytes` is what a new process can be handed: total less what the driver keeps less what is in use.
-    `memory_reserved_bytes` is what the driver keeps. `memory_shared_bytes` is what of the total is host memory too, and
-    not to be counted twice. `nvlink` holds the UUIDs of the GPUs it reaches, `c2c` says that NVLink joins it to the CPU.
-    `basis` says how the memory figures are known: read from the machine, or assumed for a machine out of the catalog.
+    `memory_shared_bytes` is the part of the total that is the host's RAM too. `bandwidth_bytes_per_second` and
+    `fp16_flops` are the highest rates. `basis` says how the memory is known: read from the machine (null too), or
+    assumed for a machine out of the catalog.
     """
 
     index: int = Field(0, ge=0)
     uuid: str | None = None
     name: str | None = None
     vendor: Vendor = "other"
-    memory_total_bytes: PositiveBytes | None = None
+    pci_device_id: str | None = None
+    pci_bus_id: str | None = None
+    numa_node: int | None = None
+    compute_capability: str | None = Field(None, pattern=r"^\d+\.\d+$")
+    architecture: str | None = None
+    memory_total_bytes: Bytes | None = None
     memory_reserved_bytes: Bytes | None = None
     memory_free_bytes: Bytes | None = None
     memory_shared_bytes: Bytes | None = None
-    compute_capability: str | None = Field(None, pattern=r"^\d+\.\d+$")
-    architecture: str | None = None
-    pci_bus_id: str | None = None
-    pci_device_id: str | None = None
-    numa_node: int | None = None
-    mig: Mig | None = None
     unified_memory: bool | None = None
     bandwidth_bytes_per_second: Rate | None = None
     fp16_flops: Rate | None = None
+    ecc: bool | None = None
+    mig: Mig | None = None
+    virtualization: str | None = None
+    compute_mode: str | None = None
     pcie: Pcie | None = None
     nvlink: list[str] | None = None
     c2c: bool | None = None
-    virtualization: t.Literal["none", "pass-through", "vgpu", "host-vgpu", "host-vsga"] | None = None
-    compute_mode: t.Literal["default", "exclusive-thread", "prohibited", "exclusive-process"] | None = None
-    ecc: bool | None = None
     processes: list[Process] = []
     source: str | None = None
     basis: t.Literal["measured", "assumed"] | None = None
@@ -102,6 +102,7 @@ class Cpu(Contract):
     model: str | None = None
     sockets: int | None = Field(None, gt=0)
     physical_cores: int | None = Field(None, gt=0)
+    performance_cores: int | None = Field(None, gt=0)
     performance_cores: int | None = Field(None, gt=0)
     threads: int | None = Field(None, gt=0)
     usable_threads: int | None = Field(None, gt=0)
