@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from ..catalog import access as catalog
 from ..contract.host import Gpu, InferenceHost, Instance
 from ..contract.request import Reserve
 
@@ -84,7 +85,7 @@ def machine(host: InferenceHost, reserve: Reserve, replaces: str | None = None) 
         free = gpu.memory_free_bytes + sum(_held(instance, gpu, len(host.gpus)) for instance in instances)
         if gpu.memory_total_bytes is not None:
             free = min(free, gpu.memory_total_bytes)
-        devices.append(Device(index, gpu, free // VRAM_STEP * VRAM_STEP))
+        devices.append(Device(index, _completed(gpu), free // VRAM_STEP * VRAM_STEP))
     vendor = _largest_vendor(devices)
     others = [device for device in devices if device.gpu.vendor != vendor]
     if others:
@@ -103,6 +104,22 @@ def machine(host: InferenceHost, reserve: Reserve, replaces: str | None = None) 
         disk_bytes=max(known) if known else None,
         warnings=tuple(warnings),
     )
+
+
+def _completed(gpu: Gpu) -> Gpu:
+    """Return the GPU with what its driver does not tell taken from the catalog: rates and compute capability.
+
+    A MIG slice keeps what it has, since the catalog knows whole cards.
+    """
+    entry = None if gpu.mig else catalog.gpu_by_name(gpu.name, gpu.pci_device_id, gpu.memory_total_bytes)
+    if entry is None:
+        return gpu
+    known = {
+        "bandwidth_bytes_per_second": entry["bandwidth_bytes_per_second"],
+        "compute_capability": entry["compute_capability"],
+        "fp16_flops": (entry["flops"] or {}).get("fp16_tensor"),
+    }
+    return gpu.model_copy(update={key: value for key, value in known.items() if getattr(gpu, key) is None})
 
 
 def _held(instance: Instance, gpu: Gpu, gpus: int) -> int:
