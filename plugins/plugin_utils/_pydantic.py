@@ -23,9 +23,9 @@ if t.TYPE_CHECKING:
         BaseModel,
         ConfigDict,
         Field,
-        TypeAdapter,
         ValidationError,
         field_validator,
+        model_serializer,
         model_validator,
     )
 else:
@@ -34,9 +34,9 @@ else:
             BaseModel,
             ConfigDict,
             Field,
-            TypeAdapter,
-            ValidationError,
+                ValidationError,
             field_validator,
+            model_serializer,
             model_validator,
         )
     except ImportError:
@@ -54,11 +54,11 @@ else:
         def Field(*args, **kwargs):
             return None
 
-        def TypeAdapter(*args, **kwargs):
-            return None
-
         def field_validator(*args, **kwargs):
             return lambda function: function
 
         def model_validator(*args, **kwargs):
+            return lambda function: function
+
+        def model_serializer(*args, **kwargs):
             return lambda function: function

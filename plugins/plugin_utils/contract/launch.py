@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._pydantic import Field, field_validator
+from .._pydantic import Field, field_validator, model_serializer
 from .base import Contract
 
 CacheType = t.Literal["f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1"]
@@ -80,6 +80,7 @@ class Launch(Contract):
     def _listed(cls, value: t.Any) -> t.Any:
         return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
-    def plain(self) -> dict[str, t.Any]:
-        """Return only the options that are set: an absent option is llama-server's default."""
-        return self.model_dump(mode="json", exclude_none=True)
+    @model_serializer(mode="wrap")
+    def _given(self, serialize: t.Callable[[Launch], dict[str, t.Any]]) -> dict[str, t.Any]:
+        # An option that is not there has llama-server's default, here and inside a plan.
+        return {option: value for option, value in serialize(self).items() if value is not None}

@@ -35,6 +35,6 @@ def _text(name: str, contract: type[Contract]) -> str:
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"https://www.prositronic.eu/schemas/{SCHEMA_VERSION}/{name}.schema.json",
-        **contract.model_json_schema(mode="serialization" if name in ("plan", "memory_estimate") else "validation"),
+        **contract.model_json_schema(),
     }
     return json.dumps(schema, indent=2, sort_keys=False) + "\n"

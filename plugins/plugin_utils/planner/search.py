@@ -10,9 +10,10 @@ import dataclasses
 import typing as t
 
 from ..contract.launch import Launch
+from ..contract.memory import MemoryEstimate
 from ..contract.plan import Placement
 from ..contract.request import Allow, Reserve
-from .costs import Costs, Totals
+from .costs import Costs
 from .layout import Layout, Shape
 from .machine import Device, Machine
 from .partition import partition
@@ -32,7 +33,7 @@ class Found:
     shape: Shape
     layout: Layout
     launch: Launch
-    totals: Totals
+    memory: MemoryEstimate
     slow_bytes: int
 
     @property
@@ -105,30 +106,29 @@ class Search:
         beside = [0] * len(devices)
         counts: list[int] | None = []
         for _look in range(LOOKS):
-            room = [self._room(device) - taken for device, taken in zip(devices, beside)]
+            room = [self._room(device, 0) - taken for device, taken in zip(devices, beside)]
             counts = partition(layers, room) if devices else []
             if counts is None:
                 return None
             layout = Layout(devices, tuple(counts), host_layers, host_experts)
             launch = layout.launch(shape)
-            totals = self.costs.totals(launch, devices)
+            memory = self.costs.estimate(launch, devices)
             over = [
-                total.total_bytes - total.overhead_bytes - self._room(device)
-                for device, total in zip(devices, totals.devices)
+                use.total_bytes - use.overhead_bytes - self._room(device, use.overhead_bytes)
+                for device, use in zip(devices, memory.devices)
             ]
             if all(excess <= 0 for excess in over):
-                return self._held(shape, layout, launch, totals)
+                return self._held(shape, layout, launch, memory)
             placed = self._placed(layers, counts)
             beside = [
-                max(taken, total.total_bytes - total.overhead_bytes - bytes_)
-                for taken, total, bytes_ in zip(beside, totals.devices, placed)
+                max(taken, use.total_bytes - use.overhead_bytes - bytes_)
+                for taken, use, bytes_ in zip(beside, memory.devices, placed)
             ]
         return None
 
-    def _room(self, device: Device) -> int:
-        """Return the bytes of a device that llama.cpp's own buffers may take."""
-        overhead = self.costs.overhead(device)
-        return device.free_bytes - max(self.reserve.vram_bytes_per_gpu, overhead)
+    def _room(self, device: Device, overhead_bytes: int) -> int:
+        """Return the bytes of a device that llama.cpp's own buffers may take: the overhead counts inside the reserve."""
+        return device.free_bytes - max(self.reserve.vram_bytes_per_gpu, overhead_bytes)
 
     @staticmethod
     def _placed(layers: list[int], counts: list[int]) -> list[int]:
@@ -138,16 +138,16 @@ class Search:
             start += count
         return sums
 
-    def _held(self, shape: Shape, layout: Layout, launch: Launch, totals: Totals) -> Found | None:
+    def _held(self, shape: Shape, layout: Layout, launch: Launch, memory: MemoryEstimate) -> Found | None:
         """Say what holds the part that is with the host: RAM, or the disk as far as it is weights."""
-        shared = sum(device.total_bytes for device in totals.devices) if self.machine.shares_memory else 0
+        shared = sum(device.total_bytes for device in memory.devices) if self.machine.shares_memory else 0
         ram = self.machine.ram_bytes - shared
-        host = totals.host
+        host = memory.host
         on_host = host.weights_bytes if layout.host_layers or layout.host_experts else 0
         # With every layer on a GPU the host keeps the token embedding, one row of which is read per token.
         if host.total_bytes <= ram:
             placement: Placement = "gpu" if not on_host else "gpu+host" if layout.devices else "host"
-            return Found(placement, shape, layout, launch, totals, on_host)
+            return Found(placement, shape, layout, launch, memory, on_host)
         if not self.allow.disk or host.total_bytes - host.weights_bytes > ram:
             return None
-        return Found("disk", shape, layout, launch, totals, host.total_bytes - ram)
+        return Found("disk", shape, layout, launch, memory, host.total_bytes - ram)

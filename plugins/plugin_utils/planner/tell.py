@@ -12,7 +12,6 @@ import json
 
 from ..catalog import access as catalog
 from ..contract.launch import Launch
-from ..contract.memory import MemoryEstimate
 from ..contract.plan import (
     Placement,
     Plan,
@@ -60,7 +59,6 @@ def tell(place: Machine, candidate: Candidate, wish: FitRequest, others: list[Sh
     model, costs, found = candidate.model, candidate.costs, candidate.found
     engine, warnings = backend(place, costs.engine)
     launch = _launch(place, found) if found else None
-    memory = costs.estimate(launch, found.layout.devices) if found and launch else None
     fits = candidate.placement in ("gpu", "gpu+host", "host")
     return Plan(
         plan_id=_identity(model, launch, engine.version, engine.backend),
@@ -80,14 +78,14 @@ def tell(place: Machine, candidate: Candidate, wish: FitRequest, others: list[Sh
         limit=_limit(place, candidate, wish),
         launch=launch,
         engine=engine,
-        memory=_memory(memory, found) if memory and found else None,
+        memory=_memory(found) if found else None,
         requirements=Requirements(
-            minimum_ram_bytes=(found.totals.host.total_bytes if found else costs.model_bytes)
+            minimum_ram_bytes=(found.memory.host.total_bytes if found else costs.model_bytes)
             + wish.reserve.ram(place.host.memory.total_bytes),
             disk_bytes=sum(file.size_bytes for file in model.files) or costs.model_bytes,
         ),
         ladder=candidate.ladder,
-        warnings=[*place.warnings, *warnings, *(memory.warnings if memory else []), *_warnings(place, candidate, wish)],
+        warnings=[*place.warnings, *warnings, *(found.memory.warnings if found else []), *_warnings(place, candidate, wish)],
         alternatives=others,
     )
 
@@ -96,7 +94,7 @@ def _launch(place: Machine, found: Found) -> Launch:
     """Return the layout's launch with what depends on the host: threads for what the CPU computes, the prompt cache."""
     cpu = place.host.cpu
     threads = cpu.physical_cores if cpu and found.slow_bytes else None
-    left_mib = max(0, place.ram_bytes - found.totals.host.total_bytes) >> 20
+    left_mib = max(0, place.ram_bytes - found.memory.host.total_bytes) >> 20
     cache = next((size for size in _prompt_caches() if size <= left_mib), 0)
     return found.launch.model_copy(
         update={"threads": threads, "cache_ram": None if cache == PROMPT_CACHE_MIB else cache}
@@ -107,7 +105,8 @@ def _prompt_caches() -> list[int]:
     return [PROMPT_CACHE_MIB >> shift for shift in range(5)]
 
 
-def _memory(memory: MemoryEstimate, found: Found) -> PlanMemory:
+def _memory(found: Found) -> PlanMemory:
+    memory = found.memory
     return PlanMemory(
         n_ctx=memory.n_ctx,
         n_ctx_seq=memory.n_ctx_seq,
@@ -155,9 +154,8 @@ def _limit(place: Machine, candidate: Candidate, wish: FitRequest) -> str:
     if found.layout.host_layers:
         what = f"{found.layout.host_layers} of {costs.layers - 1} layers stay in RAM"
     else:
-        first = costs.layers - 1 - costs.expert_layer_count
-        number = max(0, found.layout.host_experts - first)
-        what = f"the experts of {number} of {costs.expert_layer_count} layers stay in RAM"
+        number = costs.layers_with_experts(found.layout.host_experts)
+        what = f"the experts of {number} of {costs.layers_with_experts()} layers stay in RAM"
     return f"GPU memory: {what}" + (f"; {context} fit" if short else "")
 
 

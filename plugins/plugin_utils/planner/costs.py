@@ -1,0 +1,97 @@
+# Copyright (c) 2026, the prositronic.infra contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a model costs the planner: bytes of each layer on a GPU, and the whole estimate of a launch."""
+
+from __future__ import annotations
+
+import functools
+import math
+import typing as t
+
+from ...module_utils.ggml_types import tensor_bytes
+from ..contract.launch import Launch
+from ..contract.memory import MemoryEstimate
+from ..memory.anatomy import anatomy_of
+from ..memory.context import context_of
+from ..memory.estimate import estimate
+from ..memory.kv_cache import CacheTypes, cache_bytes
+from ..memory.recurrent_state import state_bytes
+from ..memory.weights import EXPERTS, block_bytes, output_bytes
+from ..model.model import Model
+from .layout import Layout, Shape
+from .machine import Device
+
+
+class Costs:
+    """One model with one version of the engine. A layer is a block; the output is one more layer, the last."""
+
+    def __init__(self, model: Model, engine: dict[str, t.Any]) -> None:
+        self.model = model
+        self.engine = engine
+        self._anatomy = anatomy_of(model)
+        blocks = block_bytes(self._anatomy)
+        self._rest = [rest.gpu for rest, _experts in blocks] + [output_bytes(self._anatomy).gpu]
+        self._experts = [experts.gpu for _rest, experts in blocks] + [0]
+        self.layers = len(self._rest)
+
+    @functools.cached_property
+    def expert_layers(self) -> int:
+        """Return the number of layers up to the last with routed experts: more than this `n_cpu_moe` cannot move."""
+        return max((index + 1 for index, size in enumerate(self._experts) if size), default=0)
+
+    def layers_with_experts(self, first: int | None = None) -> int:
+        """Return how many layers, or of the first layers, have routed experts."""
+        return sum(1 for size in self._experts[:first] if size)
+
+    @functools.cached_property
+    def model_bytes(self) -> int:
+        """Return the bytes of all tensors, as in the files."""
+        return sum(tensor_bytes(tensor.type, tensor.shape) for tensor in self.model.tensors)
+
+    @functools.cached_property
+    def parameters(self) -> int:
+        """Return the number of values of all tensors."""
+        return sum(math.prod(tensor.shape) for tensor in self.model.tensors)
+
+    @functools.cached_property
+    def active_parameters(self) -> int:
+        """Return the number of values that one token is multiplied with: of routed experts, the share that it is sent to."""
+        experts = int(self.model.get("expert_count") or 0)
+        share = int(self.model.get("expert_used_count") or 0) / experts if experts else 1.0
+        looked_up = {"token_embd.weight"} if any(t.name == "output.weight" for t in self.model.tensors) else set()
+        return round(
+            sum(
+                math.prod(tensor.shape) * (share if EXPERTS.search(tensor.name) else 1)
+                for tensor in self.model.tensors
+                if tensor.name not in looked_up
+            )
+        )
+
+    @property
+    def trained_context(self) -> int:
+        """Return the tokens that the model was trained to attend to."""
+        return self._anatomy.trained
+
+    @functools.lru_cache(maxsize=64)  # noqa: B019 - as many shapes as one search looks at
+    def _cells(self, shape: Shape) -> list[int]:
+        """Return the bytes of cache and recurrent state of each layer, when it is on a GPU."""
+        launch = Layout((), ()).launch(shape)
+        context = context_of(self._anatomy.trained, launch.ctx_size, launch.parallel, launch.kv_unified)
+        cache = shape.cache_type.upper()
+        caches = cache_bytes(self._anatomy, context, CacheTypes(cache, cache))
+        states = state_bytes(self._anatomy, context)
+        return [kv.gpu + state.gpu for kv, state in zip(caches, states)] + [0]
+
+    def on_gpu(self, shape: Shape, host_layers: int, host_experts: int) -> list[int]:
+        """Return the bytes that each layer from `host_layers` on puts on its GPU, with its share of the cache."""
+        cells = self._cells(shape)
+        return [
+            self._rest[index] + cells[index] + (self._experts[index] if index >= host_experts else 0)
+            for index in range(host_layers, self.layers)
+        ]
+
+    def estimate(self, launch: Launch, devices: t.Sequence[Device]) -> MemoryEstimate:
+        """Return the memory of a launch on these devices."""
+        return estimate(self.model, launch, [device.gpu for device in devices], self.engine)
