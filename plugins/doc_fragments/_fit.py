@@ -77,6 +77,15 @@ options:
   engine:
     description: Version of llama.cpp to plan for. Default is the newest that the collection knows.
     type: str
+  name:
+    description:
+      - Name that the model is served under.
+      - What an instance of that name holds on the host counts as free, since this plan takes its place. When not set,
+        what any instance of this collection holds does.
+    type: str
+  port:
+    description: Port that the model is served on.
+    type: int
 requirements:
   - pydantic >= 2.8 on the controller
 """

@@ -10,7 +10,7 @@ import typing as t
 
 from .._pydantic import Field, field_validator, model_validator
 from .base import Contract
-from .launch import CacheType, Launch
+from .launch import CacheType
 
 GIB = 1 << 30
 
@@ -55,7 +55,10 @@ class Reserve(Contract):
 
 
 class FitRequest(Contract):
-    """One model to plan for: `model` is a catalog id, the value of gguf_info, or that of from_hf_config."""
+    """One model to plan for: `model` is a catalog id, the value of gguf_info, or that of from_hf_config.
+
+    `name` is what it is served under; the instance of that name is what the plan takes the place of.
+    """
 
     model: str | dict[str, t.Any] | list[str | dict[str, t.Any]]
     quant: str | list[str] | None = None
@@ -65,6 +68,8 @@ class FitRequest(Contract):
     allow: Allow = Allow()
     reserve: Reserve = Reserve()
     engine: str | None = None
+    name: Name | None = None
+    port: int | None = Field(None, ge=1, le=65535)
 
     @model_validator(mode="before")
     @classmethod
@@ -79,8 +84,6 @@ class FitRequest(Contract):
 
 
 class ModelWish(FitRequest):
-    """An entry of `inference_models`: what to plan, and the name and port that it is served under."""
+    """An entry of `inference_models`: several models need names to tell them apart."""
 
     name: Name
-    port: int | None = Field(None, ge=1, le=65535)
-    options: Launch = Launch()

@@ -24,7 +24,7 @@ from .tell import LADDER, Candidate, tell
 
 def fit(host: InferenceHost, wish: FitRequest) -> Plan:
     """Return the plan of one host, its devices named by uuid."""
-    plan = choose(machine(host, wish.reserve), wish)
+    plan = choose(machine(host, wish.reserve, replaces=wish.name), wish)
     if plan.memory is None:
         return plan
     devices = [

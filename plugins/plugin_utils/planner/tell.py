@@ -58,7 +58,7 @@ def tell(place: Machine, candidate: Candidate, wish: FitRequest, others: list[Sh
     """Return the plan of a candidate, with the other candidates beside it."""
     model, costs, found = candidate.model, candidate.costs, candidate.found
     engine, warnings = backend(place, costs.engine)
-    launch = _launch(place, found) if found else None
+    launch = _launch(place, found, wish) if found else None
     fits = candidate.placement in ("gpu", "gpu+host", "host")
     return Plan(
         plan_id=_identity(model, launch, engine.version, engine.backend),
@@ -90,14 +90,19 @@ def tell(place: Machine, candidate: Candidate, wish: FitRequest, others: list[Sh
     )
 
 
-def _launch(place: Machine, found: Found) -> Launch:
-    """Return the layout's launch with what depends on the host: threads for what the CPU computes, the prompt cache."""
+def _launch(place: Machine, found: Found, wish: FitRequest) -> Launch:
+    """Return the layout's launch with what is not the layout's: name and port, threads, room for the prompt cache."""
     cpu = place.host.cpu
     threads = cpu.physical_cores if cpu and found.slow_bytes else None
     left_mib = max(0, place.ram_bytes - found.memory.host.total_bytes) >> 20
     cache = next((size for size in _prompt_caches() if size <= left_mib), 0)
     return found.launch.model_copy(
-        update={"threads": threads, "cache_ram": None if cache == PROMPT_CACHE_MIB else cache}
+        update={
+            "alias": wish.name,
+            "port": wish.port,
+            "threads": threads,
+            "cache_ram": None if cache == PROMPT_CACHE_MIB else cache,
+        }
     )
 
 
