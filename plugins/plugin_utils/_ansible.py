@@ -58,14 +58,15 @@ def call(
     try:
         return function(**plain)
     except ValueError as refused:
-        raise error(f"{door}: {refused}") from refused
+        # Without the cause, since Ansible puts the texts of all causes behind this sentence.
+        raise error(f"{door}: {refused}") from None
 
 
 def _argument(name: str, value: t.Any, door: str, error: type[AnsibleError]) -> t.Any:
     try:
         return to_native(value)
     except TypeError as refused:
-        raise error(f"{door}: {name}: {refused}; give text, numbers, lists and mappings") from refused
+        raise error(f"{door}: {name}: {refused}; give text, numbers, lists and mappings") from None
 
 
 def inference_host(variables: Mapping[str, t.Any]) -> t.Any:

@@ -40,13 +40,13 @@ PUBLISHED = {
     "MANIFEST.json",
     "README.md",
     "changelogs",
+    "docs",
     "examples",
     "meta",
     "playbooks",
     "plugins",
     "requirements.txt",
     "roles",
-    "schemas",
     "tests",
 }
 
