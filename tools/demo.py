@@ -30,13 +30,18 @@ DIRECTORY = ROOT / ".demo"
 REQUIREMENTS = ("ansible-core >= 2.19", "requirements.txt")
 
 # The demonstration: what follows `ansible-playbook`.
-PLAYBOOK = ("--inventory", "localhost,", "prositronic.infra.fit")
+PLANS = DIRECTORY / "plans"
+PLAYBOOK = ("--inventory", "examples/inventory.yml", "prositronic.infra.fit", "--extra-vars", f"fit_output={PLANS}")
 
 NEXT = """
-Next, with this environment ({bin}):
-  {bin}/ansible-playbook --inventory YOUR_INVENTORY prositronic.infra.fit
-  {bin}/ansible-doc --type filter prositronic.infra.model_fit
-Remove it all: rm -r {directory}"""
+The plans, every byte explained, are in {directory}/plans.
+Next, with your own hosts:
+  {bin}/ansible-playbook -i YOUR_INVENTORY prositronic.infra.fit \\
+    -e '{{"inference_models": [{{"name": "chat", "model": "qwen3-30b-a3b", "quant": "Q4_K_M"}}]}}'
+The manual of it:
+  {bin}/ansible-doc prositronic.infra.model_fit
+Remove all of this:
+  rm -r {directory}"""
 
 
 def main() -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.prositronic.infra.plugins.plugin_utils import answers
@@ -27,4 +28,9 @@ class ActionModule(ActionBase):
         names = arguments.pop("hosts", None) or variables["ansible_play_hosts_all"]
         hostvars = variables["hostvars"]
         arguments["hosts"] = {str(name): inference_host(hostvars[name]) for name in names}
-        return result | {"changed": False} | call(answers.fleet_fit, arguments, "fleet_fit", AnsibleActionFail)
+        show = boolean(arguments.pop("show", False))
+        fleet = call(answers.fleet_fit, arguments, "fleet_fit", AnsibleActionFail)
+        if show:
+            # As text of its own: in a task's result the lines would stand quoted and escaped.
+            self._display.display("\n".join(["", *fleet["table"], ""]))
+        return result | {"changed": False} | fleet

@@ -33,6 +33,11 @@ options:
       - Names of the hosts to plan for. Default is every host of the play.
     type: list
     elements: str
+  show:
+    description:
+      - Whether to print the answer as a table for people.
+    type: bool
+    default: false
 requirements:
   - pydantic >= 2.8 on the controller
 author:
@@ -55,13 +60,9 @@ EXAMPLES = r"""
         model: qwen3-30b-a3b
         quant: Q4_K_M
         context: 65536
+    show: true
   run_once: true
   register: fleet
-
-- name: Show what was found
-  ansible.builtin.debug:
-    msg: "{{ fleet.table }}"
-  run_once: true
 """
 
 RETURN = r"""

@@ -150,7 +150,7 @@ def _limit(place: Machine, candidate: Candidate, wish: FitRequest) -> str:
     short = found.shape.context < padded(candidate.wanted)
     context = f"{found.shape.context:,} of {candidate.wanted:,} tokens of context" if short else ""
     if found.placement == "gpu":
-        return f"GPU memory: {context} fit" if short else "nothing: it fits with the wanted context"
+        return f"GPU memory: {context} fit" if short else "nothing: the wanted context fits"
     if found.placement == "host":
         text = "GPU memory: not even one layer fits" if place.devices else "no GPU: the CPU computes everything"
         return f"{text}; {context} fit" if short else text

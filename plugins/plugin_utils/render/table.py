@@ -15,7 +15,7 @@ from .units import gib
 if t.TYPE_CHECKING:
     from ..planner.fleet import Fleet
 
-HEADINGS = ("", "model", "quant", "size", "runs on", "context", "GPU", "RAM", "what binds")
+HEADINGS = ("", "model", "quant", "GiB", "runs on", "context", "GPU GiB", "RAM GiB", "what binds")
 RIGHT = {3, 5, 6, 7}
 
 
