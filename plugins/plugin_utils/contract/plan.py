@@ -91,15 +91,19 @@ class Band(Contract):
 
 
 class Speed(Contract):
-    """Rates for one request. `basis`: measured on this host, calibrated on many, or the roofline of the hardware."""
+    """Rates for one request with `depth` tokens in its context already; the prompt is read from an empty one.
 
+    `basis`: measured on this host, calibrated on many, or the roofline of the hardware.
+    """
+
+    depth: int
     decode_tokens_per_second: Band
     prefill_tokens_per_second: Band | None = None
     basis: t.Literal["measured", "calibrated", "roofline"]
 
 
 class Rung(Contract):
-    """One context length of the ladder: where the model would be placed at it."""
+    """One context length of the ladder: where the model would be placed, and how fast it is with the context full."""
 
     context: int
     placement: Placement

@@ -12,15 +12,15 @@ from ..contract.request import FitRequest
 from .layout import CONTEXT_STEP, Shape, padded
 from .search import Found, Search
 
-# A longer context may cost this share more of what is slow: weights with the host, or read from disk.
+# A longer context may cost so much of the speed, by what it drives from GPUs to the host or from RAM to disk.
 PRICE = 1.10
 
 
 def best(search: Search, wish: FitRequest, wanted: int, minimum: int) -> Found | None:
     """Return the best of the allowed cache types, each with the context that the objective gives it.
 
-    With `speed`, the placement of the shortest context is kept and the context is as long as it costs at most a tenth
-    of the slow bytes. With `context`, it is as long as the model still runs from memory, wherever. With `quality`, as
+    With `speed`, the placement of the shortest context is kept and the context is as long as a token takes at most a
+    tenth longer. With `context`, it is as long as the model still runs from memory, wherever. With `quality`, as
     with `speed`, and only the first type of cache is taken.
     """
     types = wish.allow.cache_types[:1] if wish.objective == "quality" else wish.allow.cache_types
@@ -45,7 +45,7 @@ def _longest(search: Search, wish: FitRequest, shape: Shape, minimum: int) -> Fo
             return False
         if wish.objective == "context":
             return _fits(found) or not _fits(base)
-        return found.rank <= base.rank and found.slow_bytes <= base.slow_bytes * PRICE
+        return found.rank <= base.rank and found.seconds <= base.seconds * PRICE
 
     return _last(lambda tokens: search.at(_with(shape, tokens)), accepted, minimum, shape.context) or base
 

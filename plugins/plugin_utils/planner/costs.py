@@ -11,7 +11,7 @@ import math
 import typing as t
 
 from ...module_utils.ggml_types import tensor_bytes
-from ..contract.launch import Launch
+from ..contract.launch import CacheType, Launch
 from ..contract.memory import MemoryEstimate
 from ..memory.anatomy import anatomy_of
 from ..memory.context import context_of
@@ -20,6 +20,8 @@ from ..memory.kv_cache import CacheTypes, cache_bytes
 from ..memory.recurrent_state import state_bytes
 from ..memory.weights import EXPERTS, block_bytes, output_bytes
 from ..model.model import Model
+from ..speed.activity import activity
+from ..speed.work import Workload
 from .layout import Layout, Shape
 from .machine import Device
 
@@ -73,6 +75,11 @@ class Costs:
     def trained_context(self) -> int:
         """Return the tokens that the model was trained to attend to."""
         return self._anatomy.trained
+
+    @functools.lru_cache(maxsize=8)  # noqa: B019 - as many as one search asks for
+    def workload(self, cache_type: CacheType, depth: int) -> Workload:
+        """Return what one token makes the layers do with `depth` tokens in the context."""
+        return Workload(activity(self.model), depth, cache_type, cache_type)
 
     @functools.lru_cache(maxsize=64)  # noqa: B019 - as many shapes as one search looks at
     def _cells(self, shape: Shape) -> list[int]:

@@ -18,6 +18,7 @@ from .context import best
 from .costs import Costs
 from .layout import Shape
 from .machine import Machine, machine
+from .rated import rated
 from .search import RANK, Found, Search
 from .tell import LADDER, Candidate, tell
 
@@ -52,22 +53,24 @@ def _models(wish: FitRequest) -> list[Model]:
 
 def _candidate(place: Machine, model: Model, wish: FitRequest) -> Candidate:
     costs = Costs(model, catalog.engine(wish.engine))
-    search = Search(place, costs, wish.allow, wish.reserve)
     trained = costs.trained_context
     wanted = min(wish.context.wanted or trained, trained)
     minimum = min(wish.context.minimum, wanted)
+    search = Search(place, costs, wish.allow, wish.reserve, minimum)
     found = best(search, wish, wanted, minimum)
     steps = sorted({min(tokens, trained) for tokens in (*LADDER, trained)})
-    ladder = [Rung(context=tokens, placement=_placement(search.at(_shape(wish, tokens, found)))) for tokens in steps]
-    return Candidate(model, costs, found, wanted, minimum, ladder)
+    ladder = [_rung(search, tokens, search.at(_shape(wish, tokens, found))) for tokens in steps]
+    return Candidate(model, costs, found, wanted, ladder, rated(search, found, 0) if found else None)
+
+
+def _rung(search: Search, tokens: int, found: Found | None) -> Rung:
+    if found is None:
+        return Rung(context=tokens, placement="none")
+    return Rung(context=tokens, placement=found.placement, speed=rated(search, found, tokens))
 
 
 def _shape(wish: FitRequest, tokens: int, found: Found | None) -> Shape:
     return Shape(tokens, wish.parallel, found.shape.cache_type if found else wish.allow.cache_types[0])
-
-
-def _placement(found: Found | None) -> t.Any:
-    return found.placement if found else "none"
 
 
 def _short(candidate: Candidate) -> ShortPlan:
@@ -79,4 +82,5 @@ def _short(candidate: Candidate) -> ShortPlan:
         context=found.shape.context if found else 0,
         cache_type=found.shape.cache_type if found else None,
         bytes=candidate.costs.model_bytes,
+        decode_tokens_per_second=candidate.speed.decode_tokens_per_second if candidate.speed else None,
     )

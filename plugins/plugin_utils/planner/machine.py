@@ -23,9 +23,9 @@ RAM_STEP = 256 << 20
 DEVICE_PREFIX = {"nvidia": "CUDA", "amd": "ROCm", "intel": "SYCL", "other": "Vulkan"}
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Device:
-    """One GPU that a plan may use. `index` is its place in the host's list; `free_bytes` what it can hand out."""
+    """One GPU that a plan may use, compared by identity. `index` is its place in the host's list; `free_bytes` what it can hand out."""
 
     index: int
     gpu: Gpu

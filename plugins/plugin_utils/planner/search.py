@@ -13,6 +13,9 @@ from ..contract.launch import Launch
 from ..contract.memory import MemoryEstimate
 from ..contract.plan import Placement
 from ..contract.request import Allow, Reserve
+from ..speed.decode import decode_seconds
+from ..speed.host_rates import host_rates
+from ..speed.rates import EXPECTED, DeviceRates, device_rates
 from .costs import Costs
 from .layout import Layout, Shape
 from .machine import Device, Machine
@@ -27,14 +30,19 @@ LOOKS = 6
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Found:
-    """A layout that the machine can hold. `slow_bytes` are weights that are read over something slower than a GPU."""
+    """A layout that the machine can hold.
+
+    `seconds` is what a token takes at the shortest context worth serving, so that layouts for different contexts compare.
+    `ram_bytes` is the RAM left for weights where not all of them fit there, else None.
+    """
 
     placement: Placement
     shape: Shape
     layout: Layout
     launch: Launch
     memory: MemoryEstimate
-    slow_bytes: int
+    seconds: float
+    ram_bytes: int | None
 
     @property
     def rank(self) -> int:
@@ -44,11 +52,14 @@ class Found:
 class Search:
     """All layouts of one model on one machine; results are kept, since the search for a context asks again and again."""
 
-    def __init__(self, machine: Machine, costs: Costs, allow: Allow, reserve: Reserve) -> None:
+    def __init__(self, machine: Machine, costs: Costs, allow: Allow, reserve: Reserve, depth: int) -> None:
         self.machine = machine
         self.costs = costs
         self.allow = allow
         self.reserve = reserve
+        self.depth = depth
+        self.host_rates = host_rates(machine.host)
+        self._rates = {device.index: device_rates(device.gpu) for device in machine.devices}
         self._known: dict[Shape, Found | None] = {}
 
     def at(self, shape: Shape) -> Found | None:
@@ -58,9 +69,9 @@ class Search:
         return self._known[shape]
 
     def _best(self, shape: Shape) -> Found | None:
-        for devices in self._subsets():
-            if found := self._settled(shape, devices, 0, 0):
-                return found
+        whole = [found for devices in self._subsets() if (found := self._settled(shape, devices, 0, 0))]
+        if whole:
+            return min(whole, key=lambda found: (found.seconds, len(found.layout.devices)))
         if not self.allow.host:
             return None
         layers = self.costs.layers
@@ -78,10 +89,19 @@ class Search:
         return self._settled(shape, (), layers, 0)
 
     def _subsets(self) -> t.Iterator[tuple[Device, ...]]:
-        """Yield the largest device, the two largest and so on, each in the machine's order."""
-        ranked = sorted(self.machine.devices, key=lambda device: (-device.free_bytes, device.index))
-        for number in range(1, len(ranked) + 1):
-            yield tuple(sorted(ranked[:number], key=lambda device: device.index))
+        """Yield the largest device, the two largest and so on, and the fastest likewise, each in the machine's order."""
+        orders = (
+            lambda device: (-device.free_bytes, device.index),
+            lambda device: (-self._rates[device.index].read[EXPECTED], device.index),
+        )
+        seen = set()
+        for order in orders:
+            ranked = sorted(self.machine.devices, key=order)
+            for number in range(1, len(ranked) + 1):
+                devices = tuple(sorted(ranked[:number], key=lambda device: device.index))
+                if devices not in seen:
+                    seen.add(devices)
+                    yield devices
 
     @staticmethod
     def _least(attempt: t.Callable[[int], Found | None], low: int, high: int) -> Found | None:
@@ -143,11 +163,20 @@ class Search:
         shared = sum(device.total_bytes for device in memory.devices) if self.machine.shares_memory else 0
         ram = self.machine.ram_bytes - shared
         host = memory.host
-        on_host = host.weights_bytes if layout.host_layers or layout.host_experts else 0
-        # With every layer on a GPU the host keeps the token embedding, one row of which is read per token.
+        # With every layer on a GPU the host keeps the token embedding, of which a token reads one row.
+        on_host = bool(layout.host_layers or layout.host_experts)
         if host.total_bytes <= ram:
             placement: Placement = "gpu" if not on_host else "gpu+host" if layout.devices else "host"
-            return Found(placement, shape, layout, launch, memory, on_host)
-        if not self.allow.disk or host.total_bytes - host.weights_bytes > ram:
+            ram_for_weights = None
+        elif self.allow.disk and host.total_bytes - host.weights_bytes <= ram:
+            placement = "disk"
+            ram_for_weights = ram - (host.total_bytes - host.weights_bytes)
+        else:
             return None
-        return Found("disk", shape, layout, launch, memory, host.total_bytes - ram)
+        work = self.costs.workload(shape.cache_type, self.depth).work(layout.counts, layout.host_layers, layout.host_experts)
+        seconds = decode_seconds(work, self.rates(layout), self.host_rates, ram_for_weights)
+        return Found(placement, shape, layout, launch, memory, seconds, ram_for_weights)
+
+    def rates(self, layout: Layout) -> list[DeviceRates]:
+        """Return the rates of a layout's devices, in their order."""
+        return [self._rates[device.index] for device in layout.devices]

@@ -22,6 +22,7 @@ from ..contract.plan import (
     Requirements,
     Rung,
     ShortPlan,
+    Speed,
 )
 from ..contract.request import FitRequest
 from ..model.model import Model
@@ -46,8 +47,8 @@ class Candidate:
     costs: Costs
     found: Found | None
     wanted: int
-    minimum: int
     ladder: list[Rung]
+    speed: Speed | None
 
     @property
     def placement(self) -> Placement:
@@ -84,6 +85,7 @@ def tell(place: Machine, candidate: Candidate, wish: FitRequest, others: list[Sh
             + wish.reserve.ram(place.host.memory.total_bytes),
             disk_bytes=sum(file.size_bytes for file in model.files) or costs.model_bytes,
         ),
+        speed=candidate.speed,
         ladder=candidate.ladder,
         warnings=[*place.warnings, *warnings, *(found.memory.warnings if found else []), *_warnings(place, candidate, wish)],
         alternatives=others,
@@ -93,7 +95,7 @@ def tell(place: Machine, candidate: Candidate, wish: FitRequest, others: list[Sh
 def _launch(place: Machine, found: Found, wish: FitRequest) -> Launch:
     """Return the layout's launch with what is not the layout's: name and port, threads, room for the prompt cache."""
     cpu = place.host.cpu
-    threads = cpu.physical_cores if cpu and found.slow_bytes else None
+    threads = cpu.physical_cores if cpu and found.placement != "gpu" else None
     left_mib = max(0, place.ram_bytes - found.memory.host.total_bytes) >> 20
     cache = next((size for size in _prompt_caches() if size <= left_mib), 0)
     return found.launch.model_copy(
@@ -155,7 +157,8 @@ def _limit(place: Machine, candidate: Candidate, wish: FitRequest) -> str:
         text = "GPU memory: not even one layer fits" if place.devices else "no GPU: the CPU computes everything"
         return f"{text}; {context} fit" if short else text
     if found.placement == "disk":
-        return f"RAM: {gib(found.slow_bytes)} GiB of weights are read from disk again and again"
+        beyond = found.memory.host.weights_bytes - (found.ram_bytes or 0)
+        return f"RAM: {gib(beyond)} GiB of weights stay on disk and are read again and again"
     if found.layout.host_layers:
         what = f"{found.layout.host_layers} of {costs.layers - 1} layers stay in RAM"
     else:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import typing as t
 
 from ..contract.host import InferenceHost
-from ..contract.plan import Plan
+from ..contract.plan import Band, Plan
 from .units import gib
 
 if t.TYPE_CHECKING:
     from ..planner.fleet import Fleet
 
-HEADINGS = ("", "model", "quant", "GiB", "runs on", "context", "GPU GiB", "RAM GiB", "what binds")
-RIGHT = {3, 5, 6, 7}
+HEADINGS = ("", "model", "quant", "GiB", "runs on", "context", "GPU GiB", "RAM GiB", "tokens/s", "what binds")
+RIGHT = {3, 5, 6, 7, 8}
 
 
 def table(hosts: dict[str, InferenceHost], fleet: Fleet) -> list[str]:
@@ -52,8 +52,14 @@ def _row(plan: Plan) -> tuple[str, ...]:
         f"{plan.memory.n_ctx_seq:,}" if plan.memory else "-",
         gib(used) if used else "-",
         gib(plan.memory.host.total_bytes) if plan.memory else "-",
+        rate(plan.speed.decode_tokens_per_second) if plan.speed else "-",
         plan.limit,
     )
+
+
+def rate(band: Band) -> str:
+    """Return a band of tokens per second as people read it: the ends, with two digits."""
+    return f"{band.low:.2g} to {band.high:.2g}"
 
 
 def _line(row: tuple[str, ...], widths: list[int]) -> str:

@@ -40,6 +40,7 @@ def estimate(
     host: HostRates,
     *,
     ubatch: int = 512,
+    depth: int = 0,
     prompt_tokens: int = PROMPT_TOKENS,
     ram_bytes: float | None = None,
     op_offload: bool = True,
@@ -72,6 +73,7 @@ def estimate(
         takes_part.append(host.disk_basis)
     known = all(basis == "calibrated" for basis in takes_part)
     return Speed(
+        depth=depth,
         decode_tokens_per_second=decode,
         prefill_tokens_per_second=prefill,
         basis="calibrated" if known else "roofline",

@@ -1,0 +1,25 @@
+# Copyright (c) 2026, the prositronic.infra contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How fast a found layout is."""
+
+from __future__ import annotations
+
+from ..contract.plan import Speed
+from ..speed.estimate import estimate
+from .search import Found, Search
+
+
+def rated(search: Search, found: Found, depth: int) -> Speed:
+    """Return the rates of a layout with `depth` tokens in the context already."""
+    layout = found.layout
+    workload = search.costs.workload(found.shape.cache_type, depth)
+    return estimate(
+        workload.work(layout.counts, layout.host_layers, layout.host_experts),
+        search.rates(layout),
+        search.host_rates,
+        ubatch=found.memory.n_ubatch,
+        depth=depth,
+        ram_bytes=found.ram_bytes,
+    )
