@@ -8,7 +8,6 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-
 from ansible_collections.prositronic.infra.plugins.plugin_utils import answers
 from ansible_collections.prositronic.infra.plugins.plugin_utils._ansible import call, inference_host
 

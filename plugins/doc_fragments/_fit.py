@@ -86,6 +86,12 @@ options:
   port:
     description: Port that the model is served on.
     type: int
+  replan:
+    description:
+      - Whether to plan anew where an instance of this O(name) was installed for the same request and still fits.
+      - Otherwise its plan is kept, so that a second run changes nothing.
+    type: bool
+    default: false
 requirements:
   - pydantic >= 2.8 on the controller
 """

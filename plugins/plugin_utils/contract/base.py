@@ -11,6 +11,8 @@ repeated in an error: they may be secret.
 from __future__ import annotations
 
 import difflib
+import hashlib
+import json
 import typing as t
 
 from .._pydantic import BaseModel, ConfigDict, ValidationError
@@ -82,3 +84,8 @@ def _model_in(annotation: t.Any) -> t.Any:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((found for part in t.get_args(annotation) if (found := _model_in(part))), None)
+
+
+def digest(value: t.Any) -> str:
+    """Return 12 hex digits that stand for plain data: equal data, equal digits."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]

@@ -10,6 +10,7 @@ import typing as t
 
 from .._pydantic import Field
 from .base import Contract
+from .launch import Launch
 
 Vendor = t.Literal["nvidia", "amd", "intel", "other"]
 Bytes = t.Annotated[int, Field(ge=0)]
@@ -103,7 +104,6 @@ class Cpu(Contract):
     sockets: int | None = Field(None, gt=0)
     physical_cores: int | None = Field(None, gt=0)
     performance_cores: int | None = Field(None, gt=0)
-    performance_cores: int | None = Field(None, gt=0)
     threads: int | None = Field(None, gt=0)
     usable_threads: int | None = Field(None, gt=0)
     numa_nodes: list[NumaNode] | None = None
@@ -140,10 +140,16 @@ class DeviceMemory(Contract):
 
 
 class Instance(Contract):
-    """A llama-server of this collection that runs on the host; what it holds counts as free for its own successor."""
+    """A llama-server of this collection that runs on the host; what it holds counts as free for its own successor.
+
+    `gpu_memory_bytes` has its devices in the order that `launch` names them. `request_id` and `launch` are those of the
+    plan that it was installed from.
+    """
 
     name: str
     plan_id: str | None = None
+    request_id: str | None = None
+    launch: Launch | None = None
     unit: str | None = None
     gpu_memory_bytes: list[DeviceMemory] | Bytes | None = None
     host_memory_bytes: Bytes | None = None

@@ -133,12 +133,13 @@ class Upgrade(Contract):
 class Plan(Contract):
     """How a model runs on a host. "Does not fit" is an answer too: `fits` is false and `limit` says what binds.
 
-    `fits` is true where nothing is read from disk while generating. `launch` is null where `placement` is none.
+    `plan_id` stands for what runs, `request_id` for what was asked. `fits` is true where nothing is read from disk while
+    generating. `launch` is null where `placement` is none.
     """
 
     schema_version: t.Literal[1] = Field(SCHEMA_VERSION, alias="schema")
     plan_id: str
-    host: str | None = None
+    request_id: str
     model: PlanModel
     quant: PlanQuant
     fits: bool

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from .._pydantic import Field, field_validator, model_validator
-from .base import Contract
+from .base import Contract, digest
 from .launch import CacheType
 
 GIB = 1 << 30
@@ -57,7 +57,8 @@ class Reserve(Contract):
 class FitRequest(Contract):
     """One model to plan for: `model` is a catalog id, the value of gguf_info, or that of from_hf_config.
 
-    `name` is what it is served under; the instance of that name is what the plan takes the place of.
+    `name` is what it is served under; the instance of that name is what the plan takes the place of. Where that was
+    installed for the same request and still fits, its plan is kept, unless `replan` says otherwise.
     """
 
     model: str | dict[str, t.Any] | list[str | dict[str, t.Any]]
@@ -70,6 +71,12 @@ class FitRequest(Contract):
     engine: str | None = None
     name: Name | None = None
     port: int | None = Field(None, ge=1, le=65535)
+    replan: bool = False
+
+    @property
+    def identity(self) -> str:
+        """Return 12 hex digits that stand for what is asked, however often."""
+        return digest(self.model_dump(mode="json", exclude={"replan"}))
 
     @model_validator(mode="before")
     @classmethod

@@ -39,7 +39,9 @@ def backend(machine: Machine, engine: dict[str, t.Any]) -> tuple[PlanEngine, lis
         return _engine(engine, OTHER_VENDORS[machine.vendor]), []
     capabilities = [_version(device.gpu.compute_capability or "") for device in machine.devices]
     oldest = min((c for c in capabilities if c), default=())
-    builds = [name for name in ("cuda13", "cuda12") if oldest >= _version(engine["backends"][name]["minimum_capability"])]
+    builds = [
+        name for name in ("cuda13", "cuda12") if oldest >= _version(engine["backends"][name]["minimum_capability"])
+    ]
     if not oldest:
         builds = ["cuda13", "cuda12"]
     if not builds:

@@ -89,7 +89,7 @@ class Costs:
         cache = shape.cache_type.upper()
         caches = cache_bytes(self._anatomy, context, CacheTypes(cache, cache))
         states = state_bytes(self._anatomy, context)
-        return [kv.gpu + state.gpu for kv, state in zip(caches, states)] + [0]
+        return [kv.gpu + state.gpu for kv, state in zip(caches, states, strict=True)] + [0]
 
     def on_gpu(self, shape: Shape, host_layers: int, host_experts: int) -> list[int]:
         """Return the bytes that each layer from `host_layers` on puts on its GPU, with its share of the cache."""

@@ -10,17 +10,16 @@ import typing as t
 
 from ..catalog import access as catalog
 from ..contract.host import InferenceHost
-from ..contract.plan import Plan, Rung, ShortPlan
+from ..contract.plan import Plan, ShortPlan
 from ..contract.request import FitRequest
 from ..model import source
 from ..model.model import Model
-from .context import best
+from .backend import backend
+from .candidate import Candidate, candidate
 from .costs import Costs
-from .layout import Shape
 from .machine import Machine, machine
-from .rated import rated
-from .search import RANK, Found, Search
-from .tell import LADDER, Candidate, tell
+from .search import RANK
+from .tell import tell
 
 
 def fit(host: InferenceHost, wish: FitRequest) -> Plan:
@@ -38,10 +37,12 @@ def fit(host: InferenceHost, wish: FitRequest) -> Plan:
 
 def choose(place: Machine, wish: FitRequest) -> Plan:
     """Return the plan for a class of machines: devices are named by their place in the host's list."""
-    candidates = [_candidate(place, model, wish) for model in _models(wish)]
-    first = min(candidates, key=lambda candidate: RANK[candidate.placement])
-    others = [_short(candidate) for candidate in candidates if candidate is not first]
-    return tell(place, first, wish, others)
+    data = catalog.engine(wish.engine)
+    engine, warnings = backend(place, data)
+    candidates = [candidate(place, model, wish, engine, Costs(model, data)) for model in _models(wish)]
+    first = min(candidates, key=lambda one: RANK[one.placement])
+    others = [_short(other) for other in candidates if other is not first]
+    return tell(place, first, wish, engine, warnings, others)
 
 
 def _models(wish: FitRequest) -> list[Model]:
@@ -51,36 +52,14 @@ def _models(wish: FitRequest) -> list[Model]:
     return [source.model(model, quant) for model in models for quant in quants]
 
 
-def _candidate(place: Machine, model: Model, wish: FitRequest) -> Candidate:
-    costs = Costs(model, catalog.engine(wish.engine))
-    trained = costs.trained_context
-    wanted = min(wish.context.wanted or trained, trained)
-    minimum = min(wish.context.minimum, wanted)
-    search = Search(place, costs, wish.allow, wish.reserve, minimum)
-    found = best(search, wish, wanted, minimum)
-    steps = sorted({min(tokens, trained) for tokens in (*LADDER, trained)})
-    ladder = [_rung(search, tokens, search.at(_shape(wish, tokens, found))) for tokens in steps]
-    return Candidate(model, costs, found, wanted, ladder, rated(search, found, 0) if found else None)
-
-
-def _rung(search: Search, tokens: int, found: Found | None) -> Rung:
-    if found is None:
-        return Rung(context=tokens, placement="none")
-    return Rung(context=tokens, placement=found.placement, speed=rated(search, found, tokens))
-
-
-def _shape(wish: FitRequest, tokens: int, found: Found | None) -> Shape:
-    return Shape(tokens, wish.parallel, found.shape.cache_type if found else wish.allow.cache_types[0])
-
-
-def _short(candidate: Candidate) -> ShortPlan:
-    found = candidate.found
+def _short(one: Candidate) -> ShortPlan:
+    found = one.found
     return ShortPlan(
-        model=candidate.model.id,
-        quant=candidate.model.quant or "file",
-        placement=candidate.placement,
+        model=one.model.id,
+        quant=one.model.quant or "file",
+        placement=one.placement,
         context=found.shape.context if found else 0,
         cache_type=found.shape.cache_type if found else None,
-        bytes=candidate.costs.model_bytes,
-        decode_tokens_per_second=candidate.speed.decode_tokens_per_second if candidate.speed else None,
+        bytes=one.costs.model_bytes,
+        decode_tokens_per_second=one.speed.decode_tokens_per_second if one.speed else None,
     )

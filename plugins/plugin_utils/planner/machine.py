@@ -65,8 +65,18 @@ class Machine:
         )
         disks = tuple(storage.read_bytes_per_second for storage in self.host.storage)
         cpu, driver = self.host.cpu, self.host.driver
-        return (self.vendor, gpus, self.ram_bytes, self.disk_bytes, disks, cpu and cpu.model_dump_json(),
-                driver and driver.version, self.warnings)
+        installed = tuple((i.name, i.plan_id, i.request_id) for i in self.host.instances)
+        return (
+            self.vendor,
+            gpus,
+            self.ram_bytes,
+            self.disk_bytes,
+            disks,
+            cpu and cpu.model_dump_json(),
+            driver and driver.version,
+            installed,
+            self.warnings,
+        )
 
 
 def machine(host: InferenceHost, reserve: Reserve, replaces: str | None = None) -> Machine:

@@ -118,37 +118,45 @@ class Search:
                 low = middle + 1
         return best
 
-    def _settled(
-        self, shape: Shape, devices: tuple[Device, ...], host_layers: int, host_experts: int
-    ) -> Found | None:
+    def _settled(self, shape: Shape, devices: tuple[Device, ...], host_layers: int, host_experts: int) -> Found | None:
         """Share the layers out until the result, with its own compute buffers, fits on every device; None if it cannot."""
         layers = self.costs.on_gpu(shape, host_layers, host_experts)
         beside = [0] * len(devices)
         counts: list[int] | None = []
         for _look in range(LOOKS):
-            room = [self._room(device, 0) - taken for device, taken in zip(devices, beside)]
+            room = [self._room(device, 0) - taken for device, taken in zip(devices, beside, strict=True)]
             counts = partition(layers, room) if devices else []
             if counts is None:
                 return None
             layout = Layout(devices, tuple(counts), host_layers, host_experts)
             launch = layout.launch(shape)
             memory = self.costs.estimate(launch, devices)
-            over = [
-                use.total_bytes - use.overhead_bytes - self._room(device, use.overhead_bytes)
-                for device, use in zip(devices, memory.devices)
-            ]
-            if all(excess <= 0 for excess in over):
-                return self._held(shape, layout, launch, memory)
+            if self._within(devices, memory):
+                return self._backed(shape, layout, launch, memory)
             placed = self._placed(layers, counts)
             beside = [
                 max(taken, use.total_bytes - use.overhead_bytes - bytes_)
-                for taken, use, bytes_ in zip(beside, memory.devices, placed)
+                for taken, use, bytes_ in zip(beside, memory.devices, placed, strict=True)
             ]
         return None
 
-    def _room(self, device: Device, overhead_bytes: int) -> int:
+    def held(self, shape: Shape, layout: Layout, launch: Launch, share_of_reserve: float) -> Found | None:
+        """Return a given layout and launch as found, or None where the machine does not hold it."""
+        memory = self.costs.estimate(launch, layout.devices)
+        if not self._within(layout.devices, memory, share_of_reserve):
+            return None
+        return self._backed(shape, layout, launch, memory)
+
+    def _within(self, devices: tuple[Device, ...], memory: MemoryEstimate, share_of_reserve: float = 1.0) -> bool:
+        """Whether every device has room for its buffers, with this share of the reserve left."""
+        return all(
+            use.total_bytes - use.overhead_bytes <= self._room(device, use.overhead_bytes, share_of_reserve)
+            for device, use in zip(devices, memory.devices, strict=True)
+        )
+
+    def _room(self, device: Device, overhead_bytes: int, share_of_reserve: float = 1.0) -> int:
         """Return the bytes of a device that llama.cpp's own buffers may take: the overhead counts inside the reserve."""
-        return device.free_bytes - max(self.reserve.vram_bytes_per_gpu, overhead_bytes)
+        return device.free_bytes - max(int(self.reserve.vram_bytes_per_gpu * share_of_reserve), overhead_bytes)
 
     @staticmethod
     def _placed(layers: list[int], counts: list[int]) -> list[int]:
@@ -158,7 +166,7 @@ class Search:
             start += count
         return sums
 
-    def _held(self, shape: Shape, layout: Layout, launch: Launch, memory: MemoryEstimate) -> Found | None:
+    def _backed(self, shape: Shape, layout: Layout, launch: Launch, memory: MemoryEstimate) -> Found | None:
         """Say what holds the part that is with the host: RAM, or the disk as far as it is weights."""
         shared = sum(device.total_bytes for device in memory.devices) if self.machine.shares_memory else 0
         ram = self.machine.ram_bytes - shared
@@ -173,7 +181,9 @@ class Search:
             ram_for_weights = ram - (host.total_bytes - host.weights_bytes)
         else:
             return None
-        work = self.costs.workload(shape.cache_type, self.depth).work(layout.counts, layout.host_layers, layout.host_experts)
+        work = self.costs.workload(shape.cache_type, self.depth).work(
+            layout.counts, layout.host_layers, layout.host_experts
+        )
         seconds = decode_seconds(work, self.rates(layout), self.host_rates, ram_for_weights)
         return Found(placement, shape, layout, launch, memory, seconds, ram_for_weights)
 

@@ -7,62 +7,42 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 
 from ..catalog import access as catalog
-from ..contract.launch import Launch
 from ..contract.plan import (
-    Placement,
     Plan,
     PlanDevice,
+    PlanEngine,
     PlanMemory,
     PlanModel,
     PlanQuant,
     Requirements,
-    Rung,
     ShortPlan,
-    Speed,
 )
 from ..contract.request import FitRequest
 from ..model.model import Model
 from ..render.units import gib
-from .backend import backend
+from .candidate import Candidate
 from .costs import Costs
 from .layout import padded
 from .machine import Machine
 from .search import Found
 
-LADDER = (8192, 32768, 131072)
 
-# llama-server's own limit for the prompt cache, and the steps that it is lowered by where RAM is short.
-PROMPT_CACHE_MIB = 8192
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Candidate:
-    """A model of the wish with what was found for it; `found` is None where no placement works."""
-
-    model: Model
-    costs: Costs
-    found: Found | None
-    wanted: int
-    ladder: list[Rung]
-    speed: Speed | None
-
-    @property
-    def placement(self) -> Placement:
-        return self.found.placement if self.found else "none"
-
-
-def tell(place: Machine, candidate: Candidate, wish: FitRequest, others: list[ShortPlan]) -> Plan:
+def tell(
+    place: Machine,
+    candidate: Candidate,
+    wish: FitRequest,
+    engine: PlanEngine,
+    warnings: list[str],
+    others: list[ShortPlan],
+) -> Plan:
     """Return the plan of a candidate, with the other candidates beside it."""
     model, costs, found = candidate.model, candidate.costs, candidate.found
-    engine, warnings = backend(place, costs.engine)
-    launch = _launch(place, found, wish) if found else None
     fits = candidate.placement in ("gpu", "gpu+host", "host")
     return Plan(
-        plan_id=_identity(model, launch, engine.version, engine.backend),
+        request_id=wish.identity,
+        plan_id=candidate.plan_id,
         model=PlanModel(
             id=model.id,
             name=model.name,
@@ -77,7 +57,7 @@ def tell(place: Machine, candidate: Candidate, wish: FitRequest, others: list[Sh
         fits=fits,
         placement=candidate.placement,
         limit=_limit(place, candidate, wish),
-        launch=launch,
+        launch=candidate.launch,
         engine=engine,
         memory=_memory(found) if found else None,
         requirements=Requirements(
@@ -87,29 +67,14 @@ def tell(place: Machine, candidate: Candidate, wish: FitRequest, others: list[Sh
         ),
         speed=candidate.speed,
         ladder=candidate.ladder,
-        warnings=[*place.warnings, *warnings, *(found.memory.warnings if found else []), *_warnings(place, candidate, wish)],
+        warnings=[
+            *place.warnings,
+            *warnings,
+            *(found.memory.warnings if found else []),
+            *_warnings(place, candidate, wish),
+        ],
         alternatives=others,
     )
-
-
-def _launch(place: Machine, found: Found, wish: FitRequest) -> Launch:
-    """Return the layout's launch with what is not the layout's: name and port, threads, room for the prompt cache."""
-    cpu = place.host.cpu
-    threads = cpu.physical_cores if cpu and found.placement != "gpu" else None
-    left_mib = max(0, place.ram_bytes - found.memory.host.total_bytes) >> 20
-    cache = next((size for size in _prompt_caches() if size <= left_mib), 0)
-    return found.launch.model_copy(
-        update={
-            "alias": wish.name,
-            "port": wish.port,
-            "threads": threads,
-            "cache_ram": None if cache == PROMPT_CACHE_MIB else cache,
-        }
-    )
-
-
-def _prompt_caches() -> list[int]:
-    return [PROMPT_CACHE_MIB >> shift for shift in range(5)]
 
 
 def _memory(found: Found) -> PlanMemory:
@@ -126,7 +91,7 @@ def _memory(found: Found) -> PlanMemory:
                 free_bytes=device.free_bytes,
                 headroom_bytes=device.free_bytes - use.total_bytes,
             )
-            for use, device, name in zip(memory.devices, found.layout.devices, found.launch.device or [])
+            for use, device, name in zip(memory.devices, found.layout.devices, found.launch.device or [], strict=False)
         ],
         host=memory.host,
         lines=memory.lines,
@@ -188,9 +153,3 @@ def _warnings(place: Machine, candidate: Candidate, wish: FitRequest) -> list[st
     if any(device.gpu.basis == "assumed" for device in place.devices):
         warnings.append("the free memory of the GPUs is assumed from the catalog, not read from the machine")
     return warnings
-
-
-def _identity(model: Model, launch: Launch | None, version: str, build: str) -> str:
-    """Return 12 hex digits that stand for what runs: model, quant, engine and launch. Free memory is no part of it."""
-    what = [model.id, model.quant, len(model.tensors), version, build, launch and launch.plain()]
-    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:12]

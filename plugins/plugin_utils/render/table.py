@@ -10,7 +10,7 @@ import typing as t
 
 from ..contract.host import InferenceHost
 from ..contract.plan import Band, Plan
-from .units import gib
+from .units import figure, gib
 
 if t.TYPE_CHECKING:
     from ..planner.fleet import Fleet
@@ -22,9 +22,13 @@ RIGHT = {3, 5, 6, 7, 8}
 def table(hosts: dict[str, InferenceHost], fleet: Fleet) -> list[str]:
     """Return the lines: for each host one that describes it, then one for each model. Sizes are GiB."""
     rows = [
-        (name, [_row(fleet.plans[index]) for index in fleet.hosts[name].values()]) for name in hosts if name in fleet.hosts
+        (name, [_row(fleet.plans[index]) for index in fleet.hosts[name].values()])
+        for name in hosts
+        if name in fleet.hosts
     ]
-    widths = [max(len(row[i]) for _name, group in [("", [HEADINGS]), *rows] for row in group) for i in range(len(HEADINGS))]
+    widths = [
+        max(len(row[i]) for _name, group in [("", [HEADINGS]), *rows] for row in group) for i in range(len(HEADINGS))
+    ]
     lines = [_line(HEADINGS, widths)]
     for name, group in rows:
         lines += ["", f"{name}: {describe(hosts[name])}"]
@@ -59,9 +63,12 @@ def _row(plan: Plan) -> tuple[str, ...]:
 
 def rate(band: Band) -> str:
     """Return a band of tokens per second as people read it: the ends, with two digits."""
-    return f"{band.low:.2g} to {band.high:.2g}"
+    return f"{figure(band.low)} to {figure(band.high)}"
 
 
 def _line(row: tuple[str, ...], widths: list[int]) -> str:
-    cells = [cell.rjust(width) if i in RIGHT else cell.ljust(width) for i, (cell, width) in enumerate(zip(row, widths))]
+    cells = [
+        cell.rjust(width) if i in RIGHT else cell.ljust(width)
+        for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+    ]
     return "  ".join(cells).rstrip()

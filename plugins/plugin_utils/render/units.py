@@ -12,3 +12,9 @@ GIB = 1 << 30
 def gib(value_bytes: int, digits: int = 1) -> str:
     """Return bytes as GiB (2^30) without the unit, with thousands separated."""
     return f"{value_bytes / GIB:,.{digits}f}"
+
+
+def figure(value: float) -> str:
+    """Return a figure with the two digits that can be known of it: 170, 9.6, 0.011."""
+    rounded = float(f"{value:.2g}")
+    return f"{rounded:,.0f}" if rounded >= 10 else f"{rounded:g}"

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible.errors import AnsibleUndefinedVariable, AnsibleTemplateError
+from ansible.errors import AnsibleTemplateError, AnsibleUndefinedVariable
 from ansible_collections.prositronic.infra.tests.unit.templar import render
 
 HOST = {

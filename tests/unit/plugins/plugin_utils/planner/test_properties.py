@@ -40,7 +40,7 @@ wishes = st.fixed_dictionaries(
 )
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _plan(vram_gib, ram_gib, model, context, parallel, objective, cache_types):
     return answers.model_fit(
         host={

@@ -1,0 +1,78 @@
+# Copyright (c) 2026, the prositronic.infra contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One model of a wish on one machine: what was found for it, or was installed and stays."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from ..contract.launch import Launch
+from ..contract.plan import Placement, PlanEngine, Rung, Speed
+from ..contract.request import FitRequest
+from ..model.model import Model
+from .context import best
+from .costs import Costs
+from .finish import finish
+from .identity import plan_id
+from .kept import installed, kept
+from .layout import Shape
+from .machine import Machine
+from .rated import rated
+from .search import Found, Search
+
+# Lengths of context that the ladder tells of, besides the trained one.
+LADDER = (8192, 32768, 131072)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Candidate:
+    """What a plan is told from; `found` and `launch` are None where no placement works. `wanted` is in tokens."""
+
+    model: Model
+    costs: Costs
+    plan_id: str
+    found: Found | None
+    launch: Launch | None
+    wanted: int
+    speed: Speed | None
+    ladder: list[Rung]
+
+    @property
+    def placement(self) -> Placement:
+        return self.found.placement if self.found else "none"
+
+
+def candidate(place: Machine, model: Model, wish: FitRequest, engine: PlanEngine, costs: Costs) -> Candidate:
+    """Return the best that a machine can do with a model."""
+    trained = costs.trained_context
+    wanted = min(wish.context.wanted or trained, trained)
+    minimum = min(wish.context.minimum, wanted)
+    search = Search(place, costs, wish.allow, wish.reserve, minimum)
+    instance = installed(place, wish)
+    found = kept(search, instance) if instance else None
+    if found and instance and plan_id(model, found.launch, engine) == instance.plan_id:
+        launch: Launch | None = found.launch
+    else:
+        found = best(search, wish, wanted, minimum)
+        launch = finish(place, found, wish) if found else None
+    lengths = sorted({min(tokens, trained) for tokens in (*LADDER, trained)})
+    cache_type = found.shape.cache_type if found else wish.allow.cache_types[0]
+    return Candidate(
+        model=model,
+        costs=costs,
+        plan_id=plan_id(model, launch, engine),
+        found=found,
+        launch=launch,
+        wanted=wanted,
+        speed=rated(search, found, 0) if found else None,
+        ladder=[_rung(search, Shape(tokens, wish.parallel, cache_type)) for tokens in lengths],
+    )
+
+
+def _rung(search: Search, shape: Shape) -> Rung:
+    found = search.at(shape)
+    if found is None:
+        return Rung(context=shape.context, placement="none")
+    return Rung(context=shape.context, placement=found.placement, speed=rated(search, found, shape.context))
