@@ -11,6 +11,8 @@ whole steps of 32 MiB and RAM in steps of 256 MiB, rounded down.
 from __future__ import annotations
 
 import dataclasses
+import functools
+import typing as t
 
 from ..catalog import access as catalog
 from ..contract.host import Gpu, InferenceHost, Instance
@@ -121,15 +123,21 @@ def _completed(gpu: Gpu) -> Gpu:
 
     A MIG slice keeps what it has, since the catalog knows whole cards.
     """
-    entry = None if gpu.mig else catalog.gpu_by_name(gpu.name, gpu.pci_device_id, gpu.memory_total_bytes)
+    known = {} if gpu.mig else _in_catalog(gpu.name, gpu.pci_device_id, gpu.memory_total_bytes)
+    missing = {key: value for key, value in known.items() if getattr(gpu, key) is None}
+    return gpu.model_copy(update=missing) if missing else gpu
+
+
+@functools.lru_cache(maxsize=64)  # a fleet has few kinds of GPU, in great number
+def _in_catalog(name: str | None, pci_device_id: str | None, memory_total_bytes: int | None) -> dict[str, t.Any]:
+    entry = catalog.gpu_by_name(name, pci_device_id, memory_total_bytes)
     if entry is None:
-        return gpu
-    known = {
+        return {}
+    return {
         "bandwidth_bytes_per_second": entry["bandwidth_bytes_per_second"],
         "compute_capability": entry["compute_capability"],
         "fp16_flops": (entry["flops"] or {}).get("fp16_tensor"),
     }
-    return gpu.model_copy(update={key: value for key, value in known.items() if getattr(gpu, key) is None})
 
 
 def _held(instance: Instance, gpu: Gpu, gpus: int) -> int:

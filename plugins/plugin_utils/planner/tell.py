@@ -21,7 +21,7 @@ from ..contract.plan import (
 )
 from ..contract.request import FitRequest
 from ..model.model import Model
-from ..render.units import gib
+from ..units import gib
 from .candidate import Candidate
 from .costs import Costs
 from .layout import padded

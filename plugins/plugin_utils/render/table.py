@@ -10,7 +10,7 @@ import typing as t
 
 from ..contract.host import InferenceHost
 from ..contract.plan import Band, Plan
-from .units import figure, gib
+from ..units import figure, gib
 
 if t.TYPE_CHECKING:
     from ..planner.fleet import Fleet
@@ -18,22 +18,27 @@ if t.TYPE_CHECKING:
 HEADINGS = ("", "model", "quant", "GiB", "runs on", "context", "GPU GiB", "RAM GiB", "tokens/s", "what binds")
 RIGHT = {3, 5, 6, 7, 8}
 
+# As many hosts of a kind are named; of more, the first.
+NAMED = 4
+
 
 def table(hosts: dict[str, InferenceHost], fleet: Fleet) -> list[str]:
-    """Return the lines: for each host one that describes it, then one for each model. Sizes are GiB."""
-    rows = [
-        (name, [_row(fleet.plans[index]) for index in fleet.hosts[name].values()])
-        for name in hosts
-        if name in fleet.hosts
-    ]
-    widths = [
-        max(len(row[i]) for _name, group in [("", [HEADINGS]), *rows] for row in group) for i in range(len(HEADINGS))
-    ]
+    """Return the lines: for each kind of host one that describes it, then one for each model. Sizes are GiB."""
+    kinds: dict[tuple[str, tuple[int, ...]], list[str]] = {}
+    for name, plans in fleet.hosts.items():
+        kinds.setdefault((describe(hosts[name]), tuple(plans.values())), []).append(name)
+    rows = {kind: [_row(fleet.plans[index]) for index in kind[1]] for kind in kinds}
+    widths = [max(map(len, column)) for column in zip(HEADINGS, *sum(rows.values(), []), strict=True)]
     lines = [_line(HEADINGS, widths)]
-    for name, group in rows:
-        lines += ["", f"{name}: {describe(hosts[name])}"]
-        lines += [_line(row, widths) for row in group]
+    for kind, names in kinds.items():
+        lines += ["", f"{_named(names)}: {kind[0]}"]
+        lines += [_line(row, widths) for row in rows[kind]]
     return lines
+
+
+def _named(names: list[str]) -> str:
+    """Return names in words: all of a few, of many the first and how many more."""
+    return ", ".join(names) if len(names) <= NAMED else f"{names[0]} and {len(names) - 1:,} more"
 
 
 def describe(host: InferenceHost) -> str:

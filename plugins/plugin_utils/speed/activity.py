@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import typing as t
+import weakref
 
 from ...module_utils.ggml_types import row_bytes, tensor_bytes
 from ..model.model import Model, Tensor
@@ -108,8 +109,18 @@ class Activity:
         return sum(layer.dense_bytes + layer.routed_bytes for layer in self.layers)
 
 
+_KNOWN: weakref.WeakKeyDictionary[Model, Activity] = weakref.WeakKeyDictionary()
+
+
 def activity(model: Model) -> Activity:
     """Return what a token makes `model` read; computed once per model, it is independent of where layers are."""
+    known = _KNOWN.get(model)
+    if known is None:
+        known = _KNOWN[model] = _counted(model)
+    return known
+
+
+def _counted(model: Model) -> Activity:
     blocks: dict[int, dict[str, Tensor]] = {}
     outside: dict[str, Tensor] = {}
     for tensor in model.tensors:
