@@ -33,7 +33,7 @@ def memory_estimate(
         if device.memory_free_bytes is None:
             raise ContractError(f"gpus[{index}]: 'memory_free_bytes' is missing; it decides how layers are shared out")
     return estimate(
-        source.model(model, quant), Launch.read(launch or {}, "launch"), devices, catalog.engine(engine)
+        source.model(model, quant), Launch.read(launch or {}, "launch"), devices, catalog.engine(engine)["version"]
     ).plain()
 
 

@@ -101,4 +101,4 @@ class Costs:
 
     def estimate(self, launch: Launch, devices: t.Sequence[Device]) -> MemoryEstimate:
         """Return the memory of a launch on these devices."""
-        return estimate(self.model, launch, [device.gpu for device in devices], self.engine)
+        return estimate(self.model, launch, [device.gpu for device in devices], self.engine["version"])

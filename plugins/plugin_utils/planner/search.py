@@ -69,9 +69,8 @@ class Search:
         return self._known[shape]
 
     def _best(self, shape: Shape) -> Found | None:
-        whole = [found for devices in self._subsets() if (found := self._settled(shape, devices, 0, 0))]
-        if whole:
-            return min(whole, key=lambda found: (found.seconds, len(found.layout.devices)))
+        if whole := self._on_gpus(shape):
+            return whole
         if not self.allow.host:
             return None
         layers = self.costs.layers
@@ -88,20 +87,26 @@ class Search:
                 return partly
         return self._settled(shape, (), layers, 0)
 
-    def _subsets(self) -> t.Iterator[tuple[Device, ...]]:
-        """Yield the largest device, the two largest and so on, and the fastest likewise, each in the machine's order."""
+    def _on_gpus(self, shape: Shape) -> Found | None:
+        """Return the layout with everything on GPUs: on the fewest of the largest, or of the fastest if that is faster.
+
+        A further device only adds a hop to each token.
+        """
         orders = (
             lambda device: (-device.free_bytes, device.index),
             lambda device: (-self._rates[device.index].read[EXPECTED], device.index),
         )
-        seen = set()
-        for order in orders:
-            ranked = sorted(self.machine.devices, key=order)
-            for number in range(1, len(ranked) + 1):
-                devices = tuple(sorted(ranked[:number], key=lambda device: device.index))
-                if devices not in seen:
-                    seen.add(devices)
-                    yield devices
+        ranked = dict.fromkeys(tuple(sorted(self.machine.devices, key=order)) for order in orders)
+        least = [found for devices in ranked if (found := self._fewest(shape, devices))]
+        return min(least, key=lambda found: (found.seconds, len(found.layout.devices)), default=None)
+
+    def _fewest(self, shape: Shape, ranked: tuple[Device, ...]) -> Found | None:
+        """Return the layout on the shortest beginning of a list of devices, put into the machine's order."""
+        for number in range(1, len(ranked) + 1):
+            devices = tuple(sorted(ranked[:number], key=lambda device: device.index))
+            if found := self._settled(shape, devices, 0, 0):
+                return found
+        return None
 
     @staticmethod
     def _least(attempt: t.Callable[[int], Found | None], low: int, high: int) -> Found | None:
