@@ -54,11 +54,13 @@ def quantised(value: Mapping[str, t.Any], quant_name: str | None) -> Model:
     keys = {**metadata, "general.name": name}
     if value.get("licence"):
         keys["general.license"] = str(value["licence"])
+    warnings = tuple(map(str, value.get("warnings") or ()))
     label = str(quant_name).upper()
     if mix.is_mix(label):
         size_bytes = mix.published_bytes(identifier, label)
         tensors = mix.of_size(architecture.tensors(keys), keys, size_bytes)
-        return Model(identifier, name, keys, tensors, quant=label, basis="assumed")
+        assumed = f"{label} is a publisher's own mix: its size is published, the types of its tensors are assumed"
+        return Model(identifier, name, keys, tensors, quant=label, basis="assumed", warnings=(*warnings, assumed))
     recipe = quant.recipe_name(label)
     tensors = quant.quantize(architecture.tensors(keys), keys, recipe)
-    return Model(identifier or name, name, keys, tensors, quant=recipe, basis="recipe")
+    return Model(identifier or name, name, keys, tensors, quant=recipe, basis="recipe", warnings=warnings)

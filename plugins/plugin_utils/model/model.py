@@ -38,7 +38,7 @@ class Model:
     """A model with every tensor it has. Compared and hashed by identity: what is derived from it is kept beside it.
 
     `basis` says how the tensors are known: read from a `file`, made by the converter's and quantiser's `recipe`, or
-    `assumed`. `metadata` has GGUF keys (`qwen3.block_count`); token arrays are replaced by their lengths.
+    `assumed`; `warnings` is what a plan should tell of it. `metadata` has GGUF keys (`qwen3.block_count`); token arrays are replaced by their lengths.
     """
 
     id: str
@@ -48,6 +48,7 @@ class Model:
     quant: str | None = None
     files: tuple[ModelFile, ...] = ()
     basis: Basis = "file"
+    warnings: tuple[str, ...] = ()
 
     @property
     def architecture(self) -> str:

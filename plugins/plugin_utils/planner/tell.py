@@ -68,6 +68,7 @@ def tell(
         speed=candidate.speed,
         ladder=candidate.ladder,
         warnings=[
+            *model.warnings,
             *place.warnings,
             *warnings,
             *(found.memory.warnings if found else []),
