@@ -27,7 +27,7 @@ options:
     required: true
   launch:
     description:
-      - Options of C(llama-server) in snake_case, for example V({ctx_size: 32768, n_gpu_layers: 99}).
+      - Options of C(llama-server) in snake_case, for example C(ctx_size) and C(n_gpu_layers).
       - What is absent has C(llama-server)'s own default.
     type: dict
     default: {}

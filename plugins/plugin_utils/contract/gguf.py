@@ -26,7 +26,7 @@ class Gguf(Contract):
     `Q4_K 4096x14336 blk.0.ffn_up.weight`.
     """
 
-    schema_version: t.Literal[1] = Field(SCHEMA_VERSION, alias="schema")
+    schema_version: t.Literal[1] = Field(default=SCHEMA_VERSION, alias="schema")
     files: list[GgufFile]
     version: int
     alignment: int

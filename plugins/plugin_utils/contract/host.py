@@ -52,14 +52,14 @@ class Gpu(Contract):
     assumed for a machine out of the catalog.
     """
 
-    index: int = Field(0, ge=0)
+    index: int = Field(default=0, ge=0)
     uuid: str | None = None
     name: str | None = None
     vendor: Vendor = "other"
     pci_device_id: str | None = None
     pci_bus_id: str | None = None
     numa_node: int | None = None
-    compute_capability: str | None = Field(None, pattern=r"^\d+\.\d+$")
+    compute_capability: str | None = Field(default=None, pattern=r"^\d+\.\d+$")
     architecture: str | None = None
     memory_total_bytes: Bytes | None = None
     memory_reserved_bytes: Bytes | None = None
@@ -101,11 +101,11 @@ class Cpu(Contract):
     """The processors: cores without hyper-threads, and the memory bandwidth of all sockets together."""
 
     model: str | None = None
-    sockets: int | None = Field(None, gt=0)
-    physical_cores: int | None = Field(None, gt=0)
-    performance_cores: int | None = Field(None, gt=0)
-    threads: int | None = Field(None, gt=0)
-    usable_threads: int | None = Field(None, gt=0)
+    sockets: int | None = Field(default=None, gt=0)
+    physical_cores: int | None = Field(default=None, gt=0)
+    performance_cores: int | None = Field(default=None, gt=0)
+    threads: int | None = Field(default=None, gt=0)
+    usable_threads: int | None = Field(default=None, gt=0)
     numa_nodes: list[NumaNode] | None = None
     flags: list[str] | None = None
     bandwidth_bytes_per_second: Rate | None = None

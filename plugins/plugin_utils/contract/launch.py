@@ -25,9 +25,9 @@ class Launch(Contract):
     model: str | None = None
     alias: str | None = None
     host: str | None = None
-    port: int | None = Field(None, ge=1, le=65535)
-    ctx_size: int | None = Field(None, ge=0)
-    parallel: int | None = Field(None, ge=-1)
+    port: int | None = Field(default=None, ge=1, le=65535)
+    ctx_size: int | None = Field(default=None, ge=0)
+    parallel: int | None = Field(default=None, ge=-1)
     kv_unified: bool | None = None
     batch_size: Positive | None = None
     ubatch_size: Positive | None = None
@@ -36,10 +36,10 @@ class Launch(Contract):
     flash_attn: SwitchAuto | None = None
     n_gpu_layers: int | t.Literal["auto", "all"] | None = None
     cpu_moe: bool | None = None
-    n_cpu_moe: int | None = Field(None, ge=0)
+    n_cpu_moe: int | None = Field(default=None, ge=0)
     tensor_split: list[t.Annotated[float, Field(ge=0)]] | None = None
     split_mode: t.Literal["none", "layer", "row", "tensor"] | None = None
-    main_gpu: int | None = Field(None, ge=0)
+    main_gpu: int | None = Field(default=None, ge=0)
     device: list[str] | None = None
     override_tensor: list[str] | None = None
     no_kv_offload: bool | None = None
@@ -49,11 +49,11 @@ class Launch(Contract):
     no_repack: bool | None = None
     load_mode: t.Literal["auto", "none", "mmap", "mlock", "mmap+mlock", "dio"] | None = None
     fit: t.Literal["on", "off"] | None = None
-    threads: int | None = Field(None, ge=-1)
-    threads_batch: int | None = Field(None, ge=-1)
+    threads: int | None = Field(default=None, ge=-1)
+    threads_batch: int | None = Field(default=None, ge=-1)
     numa: t.Literal["distribute", "isolate", "numactl"] | None = None
-    cache_ram: int | None = Field(None, ge=-1)
-    ctx_checkpoints: int | None = Field(None, ge=0)
+    cache_ram: int | None = Field(default=None, ge=-1)
+    ctx_checkpoints: int | None = Field(default=None, ge=0)
     mmproj: str | None = None
     no_mmproj_offload: bool | None = None
     image_max_tokens: Positive | None = None
@@ -65,7 +65,7 @@ class Launch(Contract):
     rope_scale: t.Annotated[float, Field(gt=0)] | None = None
     rope_freq_base: t.Annotated[float, Field(gt=0)] | None = None
     rope_freq_scale: t.Annotated[float, Field(gt=0)] | None = None
-    yarn_orig_ctx: int | None = Field(None, ge=0)
+    yarn_orig_ctx: int | None = Field(default=None, ge=0)
     metrics: bool | None = None
     jinja: bool | None = None
     api_key_file: str | None = None

@@ -137,7 +137,7 @@ class Plan(Contract):
     generating. `launch` is null where `placement` is none.
     """
 
-    schema_version: t.Literal[1] = Field(SCHEMA_VERSION, alias="schema")
+    schema_version: t.Literal[1] = Field(default=SCHEMA_VERSION, alias="schema")
     plan_id: str
     request_id: str
     model: PlanModel

@@ -20,8 +20,8 @@ Name = t.Annotated[str, Field(pattern=r"^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za
 class ContextWish(Contract):
     """Tokens per request: `wanted` (the trained context where absent), and the least that is worth serving."""
 
-    wanted: int | None = Field(None, gt=0)
-    minimum: int = Field(4096, gt=0)
+    wanted: int | None = Field(default=None, gt=0)
+    minimum: int = Field(default=4096, gt=0)
 
     @model_validator(mode="after")
     def _ordered(self) -> ContextWish:
@@ -37,7 +37,7 @@ class Allow(Contract):
 
     host: bool = True
     disk: bool = True
-    cache_types: list[CacheType] = Field(["f16"], min_length=1)
+    cache_types: list[CacheType] = Field(default=["f16"], min_length=1)
 
 
 class Reserve(Contract):
@@ -46,8 +46,8 @@ class Reserve(Contract):
     `ram_bytes` absent: 4 GiB, or an eighth of a machine of less than 32 GiB.
     """
 
-    vram_bytes_per_gpu: int = Field(GIB, ge=0)
-    ram_bytes: int | None = Field(None, ge=0)
+    vram_bytes_per_gpu: int = Field(default=GIB, ge=0)
+    ram_bytes: int | None = Field(default=None, ge=0)
 
     def ram(self, total_bytes: int) -> int:
         """Return the RAM in bytes to leave alone on a machine that has `total_bytes`."""
@@ -64,13 +64,13 @@ class FitRequest(Contract):
     model: str | dict[str, t.Any] | list[str | dict[str, t.Any]]
     quant: str | list[str] | None = None
     context: ContextWish = ContextWish()
-    parallel: int | None = Field(None, gt=0)
+    parallel: int | None = Field(default=None, gt=0)
     objective: t.Literal["speed", "context", "quality"] = "speed"
     allow: Allow = Allow()
     reserve: Reserve = Reserve()
     engine: str | None = None
     name: Name | None = None
-    port: int | None = Field(None, ge=1, le=65535)
+    port: int | None = Field(default=None, ge=1, le=65535)
     replan: bool = False
 
     @property

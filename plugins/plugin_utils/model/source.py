@@ -6,11 +6,14 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import typing as t
 
 from ..contract.base import ContractError
-from ..contract.gguf import Gguf
-from . import from_catalog, from_gguf
+from . import from_catalog
+from .from_catalog import quantised
+from .from_gguf import from_gguf
 from .model import Model
 
 
@@ -26,10 +29,15 @@ def model(value: t.Any, quant: str | None = None) -> Model:
     if isinstance(value, str):
         return from_catalog.model(value, quant)
     if isinstance(value, dict) and "tensors" in value:
-        return from_gguf.model(Gguf.read(value, "model"))
+        return _of_file(json.dumps(value, sort_keys=True))
     if isinstance(value, dict) and "metadata" in value:
-        return from_catalog.quantised(value, quant)
+        return quantised(value, quant)
     raise ContractError(
         "model: give a catalog id such as 'deepseek-v3.1', the gguf that prositronic.infra.gguf_info returns,"
         " or a config.json through the filter prositronic.infra.from_hf_config"
     )
+
+
+@functools.lru_cache(maxsize=8)  # a play asks about the same file again and again
+def _of_file(header: str) -> Model:
+    return from_gguf(json.loads(header))

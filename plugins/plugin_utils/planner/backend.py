@@ -13,16 +13,18 @@ from __future__ import annotations
 
 import typing as t
 
-from ..contract.host import Driver
-from ..contract.plan import PlanEngine
+from ..contract.plan import Backend, PlanEngine
 from .machine import Machine
 
-OTHER_VENDORS: dict[str | None, t.Literal["rocm", "sycl", "vulkan", "cpu"]] = {
+OTHER_VENDORS: dict[str | None, Backend] = {
     "amd": "rocm",
     "intel": "sycl",
     "other": "vulkan",
     None: "cpu",
 }
+
+# Newest first.
+CUDA: tuple[Backend, ...] = ("cuda13", "cuda12")
 
 
 class BackendError(ValueError):
@@ -39,16 +41,17 @@ def backend(machine: Machine, engine: dict[str, t.Any]) -> tuple[PlanEngine, lis
         return _engine(engine, OTHER_VENDORS[machine.vendor]), []
     capabilities = [_version(device.gpu.compute_capability or "") for device in machine.devices]
     oldest = min((c for c in capabilities if c), default=())
-    builds = [
-        name for name in ("cuda13", "cuda12") if oldest >= _version(engine["backends"][name]["minimum_capability"])
+    builds: list[Backend] = [
+        name for name in CUDA if oldest >= _version(engine["backends"][name]["minimum_capability"])
     ]
     if not oldest:
-        builds = ["cuda13", "cuda12"]
+        builds = list(CUDA)
     if not builds:
         shown = ".".join(map(str, oldest))
         raise BackendError(f"no CUDA build of llama.cpp {engine['version']} serves compute capability {shown}")
-    version = _driver_version(machine.host.driver)
-    if version is None:
+    driver = (machine.host.driver and machine.host.driver.version) or ""
+    version = _version(driver)
+    if not version:
         return _engine(engine, builds[0]), ["the driver version is not known: the build assumes a recent one"]
     for name in builds:
         if version >= _version(engine["backends"][name]["driver"]):
@@ -57,13 +60,12 @@ def backend(machine: Machine, engine: dict[str, t.Any]) -> tuple[PlanEngine, lis
         data = engine["backends"][name]
         if version >= _version(data["minor_version_driver"]) and set(capabilities) <= _machine_code(data):
             return _engine(engine, name), [
-                f"driver {machine.host.driver.version} is older than CUDA {data['toolkit']} wants ({data['driver']}):"
+                f"driver {driver} is older than CUDA {data['toolkit']} wants ({data['driver']}):"
                 " it runs by CUDA's minor version compatibility, in a container only without its cuda-compat folder"
             ]
     needed = engine["backends"][builds[-1]]["driver"]
     raise BackendError(
-        f"driver {machine.host.driver.version} is too old for llama.cpp {engine['version']} with CUDA;"
-        f" install {needed} or newer"
+        f"driver {driver} is too old for llama.cpp {engine['version']} with CUDA; install {needed} or newer"
     )
 
 
@@ -71,11 +73,7 @@ def _machine_code(data: dict[str, t.Any]) -> set[tuple[int, ...]]:
     return {_version(capability) for capability in data["machine_code"]}
 
 
-def _driver_version(driver: Driver | None) -> tuple[int, ...] | None:
-    return _version(driver.version) if driver and driver.version else None
-
-
-def _engine(engine: dict[str, t.Any], name: str) -> PlanEngine:
+def _engine(engine: dict[str, t.Any], name: Backend) -> PlanEngine:
     return PlanEngine(version=engine["version"], backend=name, image=engine["backends"][name]["image"])
 
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import itertools
 import typing as t
 
 from ..contract.host import InferenceHost
@@ -28,7 +29,9 @@ def table(hosts: dict[str, InferenceHost], fleet: Fleet) -> list[str]:
     for name, plans in fleet.hosts.items():
         kinds.setdefault((describe(hosts[name]), tuple(plans.values())), []).append(name)
     rows = {kind: [_row(fleet.plans[index]) for index in kind[1]] for kind in kinds}
-    widths = [max(map(len, column)) for column in zip(HEADINGS, *sum(rows.values(), []), strict=True)]
+    widths = [
+        max(map(len, column)) for column in zip(HEADINGS, *itertools.chain.from_iterable(rows.values()), strict=True)
+    ]
     lines = [_line(HEADINGS, widths)]
     for kind, names in kinds.items():
         lines += ["", f"{_named(names)}: {kind[0]}"]

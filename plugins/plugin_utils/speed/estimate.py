@@ -62,9 +62,8 @@ def estimate(
     if measured is not None and measured.prefill:
         prefill = _measured(measured.prefill)
     if measured is not None and measured.decode:
-        return Speed(
-            decode_tokens_per_second=_measured(measured.decode), prefill_tokens_per_second=prefill, basis="measured"
-        )
+        decode = _measured(measured.decode)
+        return Speed(depth=depth, decode_tokens_per_second=decode, prefill_tokens_per_second=prefill, basis="measured")
     takes_part = [rates.basis for part, rates in zip(work.parts, devices, strict=True) if part.dense.stored_bytes]
     held = work.host.dense.stored_bytes + work.host.experts.stored_bytes
     if held:
