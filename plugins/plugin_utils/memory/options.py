@@ -13,6 +13,7 @@ from ..contract.launch import Launch
 from .anatomy import Anatomy
 from .context import Context, context_of
 from .kv_cache import CacheTypes
+from .placement import device_position
 from .refusals import LaunchRefused
 from .weights import Overrides, parse_overrides
 
@@ -83,15 +84,13 @@ def options_of(
 def _gpus(launch: Launch, n_gpus: int) -> tuple[int, ...]:
     chosen = tuple(range(n_gpus))
     if launch.device is not None:
-        names = {f"CUDA{index}": index for index in chosen}
         if [name.lower() for name in launch.device] == ["none"]:
             return ()
-        unknown = [name for name in launch.device if name not in names]
-        if unknown:
-            raise LaunchRefused(
-                f"device: entry {launch.device.index(unknown[0]) + 1} is not one of this host's {', '.join(names) or 'no GPUs'}"
-            )
-        chosen = tuple(names[name] for name in launch.device)
+        positions = [device_position(name, n_gpus) for name in launch.device]
+        if None in positions:
+            there = f"CUDA0 to CUDA{n_gpus - 1}, or so with another backend" if n_gpus else "none: it has no GPU"
+            raise LaunchRefused(f"device: entry {positions.index(None) + 1} is not one of this host's devices, {there}")
+        chosen = tuple(position for position in positions if position is not None)
     if len(chosen) > MAXIMUM_DEVICES:
         raise LaunchRefused(f"{len(chosen)} devices, and llama.cpp is built for at most {MAXIMUM_DEVICES}")
     mode = launch.split_mode or "layer"

@@ -15,6 +15,18 @@ import typing as t
 
 HOST = -1
 
+# How llama.cpp's builds call their devices. A host is driven by one of them, so that the number alone says which GPU.
+BACKENDS = ("CUDA", "ROCm", "SYCL", "Vulkan")
+
+
+def device_position(name: str, n_gpus: int) -> int | None:
+    """Return which of a host's GPUs a device's name such as CUDA0 means, or None where it has no such device."""
+    for backend in BACKENDS:
+        number = name.removeprefix(backend)
+        if number != name and number.isdecimal() and int(number) < n_gpus:
+            return int(number)
+    return None
+
 
 def float32(value: float) -> float:
     """Return `value` as a C float holds it: llama.cpp splits in single precision, and layers at a border depend on it."""

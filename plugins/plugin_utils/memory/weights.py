@@ -17,7 +17,7 @@ from ..model.model import Tensor
 from .alignment import CPU_ALIGNMENT, PINNED_ALIGNMENT, cuda_bytes
 from .anatomy import Anatomy
 from .context import pad
-from .placement import HOST
+from .placement import HOST, device_position
 from .refusals import LaunchRefused
 
 # What --cpu-moe and --n-cpu-moe move to the host: routed experts, with their biases and scales.
@@ -189,16 +189,28 @@ def parse_overrides(entries: t.Sequence[str], n_devices: int) -> tuple[tuple[str
     :raises LaunchRefused: an entry has another form, or names a buffer this launch does not have.
     """
     result = []
-    names = {"CPU": HOST, **{f"CUDA{index}": index for index in range(n_devices)}}
     for number, entry in enumerate(entries, 1):
         pattern, separator, buffer = entry.rpartition("=")
-        if not separator or buffer not in names:
+        device = HOST if buffer == "CPU" else device_position(buffer, n_devices)
+        if not separator or device is None:
             raise LaunchRefused(
-                f"override_tensor entry {number} is not '<pattern>=<buffer>' with one of {', '.join(names)}"
+                f"override_tensor entry {number} is not '<pattern>=<buffer>', with CPU or a device of this launch"
             )
         try:
             re.compile(pattern)
         except re.error as error:
             raise LaunchRefused(f"override_tensor entry {number} has no valid pattern: {error}") from error
-        result.append((pattern, names[buffer]))
+        result.append((pattern, device))
     return tuple(result)
+
+
+def block_bytes(anatomy: Anatomy) -> list[tuple[Size, Size]]:
+    """Return for each block what its tensors take without routed experts, and what these take."""
+    table = _table(anatomy, with_mtp=False)
+    return list(zip(table.rest, table.experts, strict=True))
+
+
+def output_bytes(anatomy: Anatomy) -> Size:
+    """Return what the output takes beside the blocks, with the second copy of tied embeddings."""
+    everywhere = [0] * (anatomy.n_layer + 1)
+    return _sum(size for size, device in _outside_blocks(anatomy, everywhere, with_mtp=False) if device != HOST)
