@@ -112,7 +112,7 @@ class Steps:
 
     def tools_environment(self, job: Job) -> None:
         core, python = self.newest
-        self._make(job, "tools", python, [core.requirement, TESTS, TOOLS])
+        self._make(job, "tools", python, [core.requirement, "requirements.txt", TOOLS])
 
     def _make(self, job: Job, name: str, python: Python, requirements: list[str]) -> None:
         with open(job.log, "a", encoding="utf-8") as log:
