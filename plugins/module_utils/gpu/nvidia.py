@@ -14,7 +14,7 @@ from ..bounded import Broken, call
 from ..host_files import Files
 from . import nvidia_errors as errors
 from . import nvidia_smi, nvml, pci
-from .device import Device
+from .device import Device, bus_id
 from .tools import Tools, excerpt
 
 # Kernel drivers that own a card on purpose: NVIDIA's own, and those that hand it to a virtual machine.
@@ -31,6 +31,7 @@ def read(files: Files, tools: Tools, cards: t.Sequence[pci.Card]) -> dict[str, t
     for source in (_from_library, _from_tool):
         try:
             reading = source(files, tools)
+            reading["problems"] += _left_out(files, reading)
             break
         except _Failure as failure:
             if str(failure) and str(failure) not in problems:
@@ -110,6 +111,20 @@ def _usable(gpus: t.Sequence[Device]) -> tuple[list[Device], list[str]]:
             gpu = dict(gpu, memory_free_bytes=0)
         found.append(gpu)
     return found, problems
+
+
+def _left_out(files: Files, reading: dict[str, t.Any]) -> list[str]:
+    """Return a problem for cards that the driver holds and does not list: they have stopped working since it started.
+
+    A container sees only the cards that it was given in this folder, and every card of the host on the bus.
+    """
+    listed = {gpu["pci_bus_id"] for gpu in reading["gpus"]}
+    missing = [name for name in files.names("/proc/driver/nvidia/gpus") if bus_id(name) not in listed]
+    if not missing or reading["problems"]:  # a card that is told to be lost is one of these
+        return []
+    return [
+        f"the NVIDIA driver no longer lists {', '.join(missing)}: look for Xid lines in the kernel log, then reboot"
+    ]
 
 
 def _without_driver(cards: t.Sequence[pci.Card]) -> list[str]:

@@ -160,9 +160,9 @@ def test_a_function_ends_with_its_caller(tmp_path):
         def work():
             (tmp_path / "pid").write_text(str(os.getpid()))
             (tmp_path / "pid").rename(tmp_path / "worker")
-            time.sleep(1000)
+            time.sleep(PATIENCE)
 
-        return call(work, 1000)
+        return call(work, PATIENCE)
 
     with pytest.raises(Broken):
         call(caller, SHORT)

@@ -125,6 +125,14 @@ def test_ram_is_what_its_processes_hold(tree):
     assert instance["host_memory_bytes"] == 34 * GIB
 
 
+def test_locked_memory_of_its_own_is_not_counted_twice(tree):
+    install(tree, host_memory_bytes=0)
+    size = f"{8 * 2**20} kB"
+    tree.process(100, "llama-server", f"0::/system.slice/{UNIT}\n", VmRSS=size, RssAnon=size, VmLck=size)
+    [instance], _problems = instances.read(tree.files, STATE, [])
+    assert instance["host_memory_bytes"] == 8 * GIB
+
+
 BROKEN = {
     "empty": b"",
     "binary": bytes(range(256)),

@@ -172,6 +172,16 @@ def test_cards_without_nvidias_driver_are_a_problem(host):
     ]
 
 
+def test_a_card_that_the_driver_holds_and_does_not_list_is_a_problem(host):
+    host.write("/proc/driver/nvidia/gpus/0000:01:00.0/information", "")
+    host.library(Machine([Gpu()]).answers())
+    assert host.read().problems == []
+    host.write("/proc/driver/nvidia/gpus/0000:C1:00.0/information", "")
+    assert host.read().problems == [
+        "the NVIDIA driver no longer lists 0000:C1:00.0: look for Xid lines in the kernel log, then reboot"
+    ]
+
+
 def test_a_card_that_cannot_be_used_has_no_memory_to_give(host):
     host.library(Machine([Gpu(mig=True), Gpu(uuid="GPU-2", compute_mode=2)]).answers())
     reading = host.read()

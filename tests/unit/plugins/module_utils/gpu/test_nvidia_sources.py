@@ -154,6 +154,22 @@ def test_a_lost_card_is_a_problem_and_the_others_keep_their_numbers():
     assert problem.startswith("GPU 1 has fallen off the bus: reboot")
 
 
+@pytest.mark.parametrize("number", [15, 16, 999])
+def test_a_card_whose_memory_is_out_of_reach_is_a_problem(monkeypatch, tmp_path, number):
+    """Not one without memory of its own, and not one to plan with."""
+    lines = Machine([card(0), card(1)]).answers().splitlines()
+    answers = "\n".join(f"1 memory !{number}" if line.startswith("1 memory") else line for line in lines)
+    reading = nvml.read([nvidia.library(monkeypatch, tmp_path, answers + "\n")])
+    assert [gpu["index"] for gpu in reading["gpus"]] == [0]
+    assert reading["problems"][0].startswith("GPU 1 ")
+
+
+def test_a_card_that_refuses_to_tell_its_memory_is_unknown(monkeypatch, tmp_path):
+    answers = Machine([Gpu(total=None)]).answers() + "0 memory !4\n"
+    [gpu] = nvml.read([nvidia.library(monkeypatch, tmp_path, answers)])["gpus"]
+    assert (gpu["memory_total_bytes"], gpu["memory_free_bytes"], gpu["unified_memory"]) == (None, None, None)
+
+
 @pytest.mark.parametrize("number", [6, 9, 12, 17, 18, 999])
 def test_a_library_that_refuses_gives_its_number(monkeypatch, tmp_path, number):
     library = nvidia.library(monkeypatch, tmp_path, f"- init !{number}\n")

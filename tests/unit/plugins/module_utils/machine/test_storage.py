@@ -43,7 +43,8 @@ def test_the_file_system_is_that_of_the_nearest_mount(tmp_path):
         "1 0 0:1 / / rw - ext4 /dev/a rw\n"
         f"2 1 0:2 / {tmp_path} rw - xfs /dev/b rw\n"
         f"3 2 0:3 / {str(models).replace(' ', chr(92) + '040')} rw shared:1 - nfs4 server:/models rw\n"
-        f"4 2 0:4 / {tmp_path}/my rw - tmpfs none rw\n",
+        f"4 2 0:4 / {tmp_path}/my rw - tmpfs none rw\n"
+        "5 1 0:5 / / rw - overlay none rw\n",
     )
     assert storage.read(tree.files, [str(models)])[0][0]["filesystem"] == "nfs4"
     assert storage.read(tree.files, [str(tmp_path)])[0][0]["filesystem"] == "xfs"
