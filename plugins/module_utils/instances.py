@@ -5,9 +5,10 @@
 """llama-servers that this collection runs on the host, and the memory they hold.
 
 Each has a file `instances/NAME.json` in the state folder, written with its unit:
-`{plan_id, unit, gpu_memory_bytes: [{uuid, bytes}], host_memory_bytes}`, the bytes those of its plan. A new plan adds what
-an instance holds to what is free when it replaces that instance, so the memory must be what the running processes
-hold, not what was planned: then free plus held is what was free before the server started, and the same plan results.
+`{plan_id, request_id, launch, unit, gpu_memory_bytes: [{uuid, bytes}], host_memory_bytes}`, the devices in the order of
+`launch`, the bytes those of its plan. A new plan adds what an instance holds to what is free when it replaces that
+instance, so the memory must be what the running processes hold, not what was planned: then free plus held is what was
+free before the server started, and the same plan results.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import typing as t
 
 from .host_files import Files
 from .processes import Processes
+
+_Kind = t.TypeVar("_Kind")
 
 
 def read(
@@ -42,35 +45,40 @@ def read(
 def _instance(
     name: str, record: dict[str, t.Any], processes: Processes, gpus: t.Sequence[dict[str, t.Any]]
 ) -> dict[str, t.Any]:
-    unit = record.get("unit")
-    unit = unit if isinstance(unit, str) else f"llama-server-{name}.service"
-    plan_id = record.get("plan_id")
+    unit = _of(str, record.get("unit")) or f"llama-server-{name}.service"
     pids = processes.of_unit(unit)
     return {
         "name": name,
-        "plan_id": plan_id if isinstance(plan_id, str) else None,
+        "plan_id": _of(str, record.get("plan_id")),
+        "request_id": _of(str, record.get("request_id")),
+        "launch": _of(dict, record.get("launch")),
         "unit": unit,
         "active": bool(pids),
-        "gpu_memory_bytes": _on_gpus(unit, record, gpus) if pids else [],
+        "gpu_memory_bytes": _on_gpus(unit, bool(pids), record, gpus),
         "host_memory_bytes": _in_ram(pids, record, processes) if pids else 0,
     }
 
 
-def _on_gpus(unit: str, record: dict[str, t.Any], gpus: t.Sequence[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
-    """Return what the unit's processes hold on each GPU; where the driver does not tell, what was planned."""
+def _on_gpus(
+    unit: str, active: bool, record: dict[str, t.Any], gpus: t.Sequence[dict[str, t.Any]]
+) -> list[dict[str, t.Any]]:
+    """Return what the unit holds on each device it was installed for, in that order, then on others it was found on."""
     planned = {
-        entry.get("uuid"): _size(entry.get("bytes"))
-        for entry in _list(record.get("gpu_memory_bytes"))
+        entry["uuid"]: _size(entry.get("bytes"))
+        for entry in _of(list, record.get("gpu_memory_bytes")) or []
         if isinstance(entry, dict) and isinstance(entry.get("uuid"), str)
     }
-    held = []
-    for gpu in gpus:
-        own = [entry["memory_bytes"] for entry in gpu["processes"] if entry["unit"] == unit]
-        if own and None not in own:
-            held.append({"uuid": gpu["uuid"], "bytes": sum(own)})
-        elif gpu["uuid"] in planned and (own or not gpu["processes"]):
-            held.append({"uuid": gpu["uuid"], "bytes": min(planned[gpu["uuid"]], _used(gpu))})
-    return held
+    held = {gpu["uuid"]: _on_gpu(unit, gpu, planned.get(gpu["uuid"], 0)) for gpu in gpus if active and gpu["uuid"]}
+    devices = [*planned, *(uuid for uuid, size in held.items() if size and uuid not in planned)]
+    return [{"uuid": uuid, "bytes": held.get(uuid, 0)} for uuid in devices]
+
+
+def _on_gpu(unit: str, gpu: dict[str, t.Any], planned: int) -> int:
+    """Return what the unit's processes hold on a GPU; where the driver does not tell, what was planned."""
+    own = [entry["memory_bytes"] for entry in gpu["processes"] if entry["unit"] == unit]
+    if own and None not in own:
+        return sum(own)
+    return min(planned, _used(gpu)) if own or not gpu["processes"] else 0
 
 
 def _used(gpu: dict[str, t.Any]) -> int:
@@ -93,5 +101,6 @@ def _size(value: t.Any) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63 else 0
 
 
-def _list(value: t.Any) -> list[t.Any]:
-    return value if isinstance(value, list) else []
+def _of(kind: type[_Kind], value: t.Any) -> _Kind | None:
+    """Return a value of the kind that it should be of, else None."""
+    return value if isinstance(value, kind) else None

@@ -16,9 +16,10 @@ _NVIDIA_GPUS = "/proc/driver/nvidia/gpus"
 
 
 def read(files: Files) -> list[dict[str, t.Any]]:
-    """Return the nodes of the CPUs, each with its memory."""
+    """Return the nodes of the CPUs; what is free of each would make no two looks at a host equal."""
     of_gpus = gpu_nodes(files)
-    return [_node(files, number) for number in _numbers(files) if number not in of_gpus]
+    nodes = [_node(files, number) for number in _numbers(files) if number not in of_gpus]
+    return [{key: node[key] for key in ("node", "cpus", "memory_total_bytes")} for node in nodes]
 
 
 def gpu_memory(files: Files) -> list[dict[str, t.Any]]:

@@ -17,6 +17,8 @@ STATE = "/var/lib/prositronic"
 UNIT = "llama-server-chat.service"
 RECORD = {
     "plan_id": "abc",
+    "request_id": "def",
+    "launch": {"n_gpu_layers": 99},
     "unit": UNIT,
     "gpu_memory_bytes": [{"uuid": "GPU-1", "bytes": 20 * GIB}],
     "host_memory_bytes": 2 * GIB,
@@ -63,7 +65,8 @@ def test_free_and_held_are_what_was_free_before_the_server_ran(tree):
     install(tree)
     before = gpu(on_gpu(5 * GIB, unit="other.service", pid=7))
     [stopped], _problems = instances.read(tree.files, STATE, [before])
-    assert (stopped["active"], stopped["gpu_memory_bytes"], stopped["host_memory_bytes"]) == (False, [], 0)
+    assert (stopped["active"], stopped["host_memory_bytes"]) == (False, 0)
+    assert stopped["gpu_memory_bytes"] == [{"uuid": "GPU-1", "bytes": 0}]
 
     start(tree)
     # it holds more than was planned
@@ -72,6 +75,8 @@ def test_free_and_held_are_what_was_free_before_the_server_ran(tree):
     assert running == {
         "name": "chat",
         "plan_id": "abc",
+        "request_id": "def",
+        "launch": {"n_gpu_layers": 99},
         "unit": UNIT,
         "active": True,
         "gpu_memory_bytes": [{"uuid": "GPU-1", "bytes": 21 * GIB}],
@@ -81,7 +86,8 @@ def test_free_and_held_are_what_was_free_before_the_server_ran(tree):
 
 
 def test_a_unit_with_several_processes_on_several_gpus(tree):
-    install(tree)
+    """First those it was installed for, in the order of its launch, whether they are there or not."""
+    install(tree, gpu_memory_bytes=[{"uuid": uuid, "bytes": GIB} for uuid in ("GPU-gone", "GPU-3", "GPU-2")])
     start(tree, 100)
     start(tree, 101)
     gpus = [
@@ -90,7 +96,12 @@ def test_a_unit_with_several_processes_on_several_gpus(tree):
         gpu(on_gpu(3 * GIB), uuid="GPU-3"),
     ]
     [instance], _problems = instances.read(tree.files, STATE, gpus)
-    assert instance["gpu_memory_bytes"] == [{"uuid": "GPU-1", "bytes": 3 * GIB}, {"uuid": "GPU-3", "bytes": 3 * GIB}]
+    assert [(part["uuid"], part["bytes"] // GIB) for part in instance["gpu_memory_bytes"]] == [
+        ("GPU-gone", 0),
+        ("GPU-3", 3),
+        ("GPU-2", 0),
+        ("GPU-1", 3),
+    ]
 
 
 @pytest.mark.parametrize("processes", [[on_gpu(None)], []])
@@ -106,7 +117,7 @@ def test_memory_that_others_use_is_not_the_instances(tree):
     install(tree)
     start(tree)
     [instance], _problems = instances.read(tree.files, STATE, [gpu(on_gpu(30 * GIB, unit="other.service", pid=7))])
-    assert instance["gpu_memory_bytes"] == []
+    assert instance["gpu_memory_bytes"] == [{"uuid": "GPU-1", "bytes": 0}]
 
 
 def test_ram_is_what_its_processes_hold(tree):

@@ -151,7 +151,8 @@ def test_k3s_agent(machine, state, generated, knows):
 
 
 @pytest.mark.parametrize(
-    ("state", "started_after", "pending"), [("active", False, True), ("active", True, False), ("inactive", False, False)]
+    ("state", "started_after", "pending"),
+    [("active", False, True), ("active", True, False), ("inactive", False, False)],
 )
 def test_an_engine_that_started_before_its_files_were_written(machine, monkeypatch, state, started_after, pending):
     machine.install("dockerd")
