@@ -49,12 +49,14 @@ PERIOD_DAYS = 28
 
 # Run in the new tree (its path is $1) at the end of the build
 BASE_HOOK = f"""
-chroot "$1" useradd --create-home --shell /bin/bash {OPERATOR}
+set -e
+chroot "$1" useradd --gid {OPERATOR} --create-home --shell /bin/bash {OPERATOR}
 echo '{OPERATOR} ALL=(ALL) NOPASSWD: ALL' > "$1/etc/sudoers.d/{OPERATOR}"
 chmod 0440 "$1/etc/sudoers.d/{OPERATOR}"
 mkdir -p "$1/var/log/journal"
 : > "$1/etc/machine-id"
 : > "$1/etc/resolv.conf"
+: >> "$1/etc/hosts"
 rm -f "$1/etc/hostname"
 """
 
