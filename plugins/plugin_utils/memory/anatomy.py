@@ -21,7 +21,8 @@ from .refusals import UnknownModel
 GLM_DSA_SHARED_INDEXERS_FROM = 1_048_576
 
 
-class Layer(t.NamedTuple):
+@dataclasses.dataclass(frozen=True, slots=True)
+class Layer:
     """One block. Widths are elements per cell of the cache; 0 where the block has no such cache.
 
     `in_cache`: the block counts as one with attention (even of width 0). `cache_layer`: the block whose cache it reads.

@@ -45,7 +45,7 @@ def estimate(
     if engine not in ENGINES:
         raise UnknownEngine(f"engine: version '{engine}' is not known; known are {', '.join(ENGINES)}")
     anatomy = anatomy_of(model)
-    options = options_of(launch or Launch(), anatomy, len(gpus), n_outputs, mtp)
+    options = options_of(launch or Launch.model_validate({}), anatomy, len(gpus), n_outputs, mtp)
     used = [gpus[position] for position in options.gpus]
     allocation = allocate(anatomy, options, [gpu.memory_free_bytes or gpu.memory_total_bytes or 0 for gpu in used])
     return _answer(model, anatomy, options, allocation, used)

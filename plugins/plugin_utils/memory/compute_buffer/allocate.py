@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .graph import INPLACE_OPS, INPUT, OUTPUT, Node
+from .graph import INPLACE_OPS, OUTPUT, Node
 from .schedule import Schedule
 
 ENDLESS = 1 << 62
@@ -76,21 +76,17 @@ def buffer_sizes(schedule: Schedule, alignments: t.Sequence[int]) -> list[int]:
     cpu = len(arenas) - 1
 
     def size_on(node: Node, backend: int) -> int:
-        size = node.size if backend == cpu else node.gpu_size
         alignment = alignments[backend]
-        return (size + alignment - 1) // alignment * alignment
+        return ((node.size if backend == cpu else node.gpu_size) + alignment - 1) // alignment * alignment
 
     def place(node: Node, backend: int) -> None:
-        if node.held is not None or node.device is not None or node.root is not node:
-            return
         if node.op in INPLACE_OPS:
             for parent in node.src:
                 if (
-                    parent.held is not None
-                    and parent.children == 1
+                    parent.children == 1
+                    and parent.held is not None
                     and not parent.views
                     and parent.layout == node.layout
-                    and parent.root is parent
                     and not parent.flags & OUTPUT
                 ):
                     node.held, node.addr = parent.held, parent.addr
@@ -107,25 +103,27 @@ def buffer_sizes(schedule: Schedule, alignments: t.Sequence[int]) -> list[int]:
         node.held = None
 
     for leaf, backend in schedule.leaves:
-        place(leaf, backend)
-    for node, backend in schedule.nodes:
+        # with pipeline parallelism the inputs come twice
+        if leaf.held is None:
+            place(leaf, backend)
+    for node, _backend in schedule.nodes:
         if node.op == "DEP":
             node.src[0].children += 1
             continue
-        if node.root is not node:
+        if node.root is not None:
             node.root.views += 1
-        if node.flags & INPUT:
-            place(node, backend)
         for source in node.src:
             source.children += 1
     for node, backend in schedule.nodes:
-        place(node, backend)
+        # views and what lies in other buffers need no room
+        if node.root is None and node.held is None:
+            place(node, backend)
         for source in node.src:
             source.children -= 1
             if source.children or source.views:
                 continue
             root = source.root
-            if root is source:
+            if root is None:
                 release(source)
                 continue
             root.views -= 1

@@ -61,12 +61,16 @@ class Builder:
     def __init__(self, anatomy: Anatomy, setting: Setting) -> None:
         self.anatomy = anatomy
         self.setting = setting
-        self.graph = Graph()
+        self.graph = Graph(setting.n_gpus)
         self.context = setting.context
         self.tokens = setting.context.n_seqs if setting.probe else setting.context.n_tokens
         self.cpu = setting.n_gpus
         self._weights: dict[tuple[int, str], Node] = {}
         self._inputs: dict[t.Any, t.Any] = {}
+
+    def build(self, blocks: t.Sequence[int]) -> None:
+        """Make the graph of these blocks, in this order."""
+        raise NotImplementedError
 
     # what is there already
 
@@ -99,7 +103,9 @@ class Builder:
     def _external(self, tensor: Tensor, device: int) -> Node:
         ne = t.cast(Shape, (*tensor.shape, 1, 1, 1)[:4])
         size = tensor_bytes(tensor.type, tensor.shape)
-        return self.graph.external(ne, tensor.type, device, size, cuda_bytes(size, tensor.type, ne[0]), weight=True)
+        return self.graph.external(
+            ne, self.graph_type(tensor.type), device, size, cuda_bytes(size, tensor.type, ne[0]), weight=True
+        )
 
     def embedding_on(self, device: int) -> Node:
         """The token embeddings on a device: the host's own, or the copy that serves as output matrix."""
@@ -391,9 +397,13 @@ class Builder:
         node = self._weights.get(key)
         if node is None:
             device = self.setting.devices[layer.index] if self.setting.kv_offload else HOST
-            name = {"F16": "f16", "F32": "f32"}.get(type_name, type_name)
-            node = self._weights[key] = self.graph.external((width, cells, self.context.streams, 1), name, device, 0, 0)
+            ne = (width, cells, self.context.streams, 1)
+            node = self._weights[key] = self.graph.external(ne, self.graph_type(type_name), device)
         return node
+
+    def graph_type(self, type_name: str) -> str:
+        """A type as the graph names it: its own for what is computed with, ggml's for the others."""
+        return {"F16": "f16", "F32": "f32", "I32": "i32"}.get(type_name, type_name)
 
     def merged(self, cache: Node) -> Node:
         """All streams of a cache as one, to write to."""
@@ -489,13 +499,14 @@ class Builder:
             length_v = int(self.anatomy.get("attention.kv_lora_rank", 0))
             v_view = graph.part(k_view, (length_v, kv_heads, cells, streams))
             v_view.size = k_view.size - graph.part(k_view, (length_k - length_v, 1, 1, 1)).size
+            v_view.gpu_size = max(v_view.size, v_view.gpu_size)
         q = graph.permute(graph.part(q, (length_k, heads, each, streams)), (length_k, each, heads, streams))
         k = graph.permute(k_view, (length_k, cells, kv_heads, streams))
         v = self._values(v_view, length_v, kv_heads, cells, streams)
         if self.setting.flash:
             # CUDA's kernels read f16
             k, v = (graph.cast(part, "f16") if part.type == "f32" else part for part in (k, v))
-            sources = (q, k, v, inputs.mask) if sinks is None else (q, k, v, inputs.mask, sinks)
+            sources = [q, k, v, inputs.mask] if sinks is None else [q, k, v, inputs.mask, sinks]
             node = graph.op("FLASH_ATTN_EXT", (length_v, heads, each, streams), *sources)
             node.gpu_size = self.attention_bytes(node, k, v)
             node.layer = layer.index
@@ -507,15 +518,13 @@ class Builder:
             scores = graph.mul_mat(k, q)
             if softcap:
                 scores = graph.scale(graph.unary(graph.scale(scores)))
-            sources = (scores, inputs.mask) if sinks is None else (scores, inputs.mask, sinks)
+            sources = [scores, inputs.mask] if sinks is None else [scores, inputs.mask, sinks]
             scores = graph.op("SOFT_MAX", scores.ne, *sources)
             node = graph.mul_mat(v, scores)
             if v_up is not None:
                 node = graph.mul_mat(v_up, node)
             turned = graph.permute(node, (node.ne[0], heads, each, streams))
             result = graph.cont(turned, (node.ne[0] * heads, self.tokens, 1, 1))
-            if not self.setting.kv_offload:
-                result.backend = self.cpu
         graph.expand(result)
         return self.rotated(result, inputs.v_rotation if owner.v_width else None)
 
@@ -539,7 +548,7 @@ class Builder:
         MLA's values are a part of its keys and need no copy of their own.
         """
         size = node.size
-        for part in (k,) if k.root is v.root else (k, v):
+        for part in (k,) if k.root is v.root is not None else (k, v):
             if part.type != "f16":
                 ne = part.ne
                 size = (size + 127) // 128 * 128 + 2 * ne[0] * ne[1] * ne[2] * ne[3]

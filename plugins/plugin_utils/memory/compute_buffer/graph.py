@@ -13,6 +13,7 @@ from __future__ import annotations
 import typing as t
 
 from ....module_utils.ggml_types import ggml_type
+from ..alignment import cuda_bytes
 
 Shape = tuple[int, int, int, int]
 
@@ -31,10 +32,10 @@ TYPE_BYTES = {"f32": 4, "f16": 2, "i32": 4, "i64": 8}
 class Node:
     """One tensor of the graph.
 
-    `size` are its bytes, `gpu_size` what a CUDA device takes for it. `root` is the tensor whose memory it shows, itself
-    if it is no view. `layout` is equal for tensors that may take each other's place, None for a strided one. `device`
+    `size` are its bytes, `gpu_size` what a CUDA device takes for it. `root` is the tensor whose memory a view shows, None
+    where it is no view. `layout` is equal for tensors that may take each other's place, None for a strided one. `device`
     is where a tensor lies that is allocated outside the graph (weights, caches), None for the graph's own. `backend` is
-    what executes it, None until that is decided. `layer` is the block it was made for.
+    where it is, or is computed, None until that is decided. `layer` is the block it was made for.
     """
 
     __slots__ = ("addr", "backend", "children", "device", "flags", "gpu_size", "held", "layer", "layout", "ne", "op", "root",
@@ -47,7 +48,7 @@ class Node:
         self.size = size
         self.gpu_size = size
         self.src = src
-        self.root = self if root is None else root
+        self.root = root
         self.layout = layout
         self.type = type
         self.device: int | None = None
@@ -67,9 +68,13 @@ class Node:
 
 
 class Graph:
-    """The nodes in order, and the leaves (inputs and constants) that the graph itself must hold."""
+    """The nodes in order, and the leaves (inputs and constants) that the graph itself must hold.
 
-    def __init__(self) -> None:
+    `cpu`: the number of the CPU's backend, the last one. `attention`: the nodes of flash attention.
+    """
+
+    def __init__(self, cpu: int) -> None:
+        self.cpu = cpu
         self.nodes: list[Node] = []
         self.leaves: list[Node] = []
         self.attention: list[Node] = []
@@ -90,6 +95,7 @@ class Graph:
         node = Node(LEAF, ne, size, (), None, (type, ne), type)
         node.gpu_size = gpu_size or size
         node.device = device
+        node.backend = self.cpu if device < 0 else device
         node.weight = weight
         return node
 
@@ -144,12 +150,20 @@ class Graph:
         return self.op("GET_ROWS", ne, a, rows)
 
     def concat(self, a: Node, b: Node, dim: int) -> Node:
-        ne = list(a.ne)
-        ne[dim] += b.ne[dim]
-        return self.op("CONCAT", t.cast(Shape, tuple(ne)), a, b)
+        shape = list(a.ne)
+        shape[dim] += b.ne[dim]
+        ne = t.cast(Shape, tuple(shape))
+        if a.type == "f32":
+            return self.op("CONCAT", ne, a, b)
+        kind = ggml_type(a.type)
+        size = ne[0] * ne[1] * ne[2] * ne[3] // kind.block_elements * kind.block_bytes
+        node = Node("CONCAT", ne, size, (a, b), None, (a.type, ne), a.type)
+        node.gpu_size = cuda_bytes(size, a.type, ne[0])
+        return node
 
     def repeat(self, a: Node, ne: Shape) -> Node:
-        return self.op("REPEAT", ne, a)
+        size = TYPE_BYTES[a.type] * ne[0] * ne[1] * ne[2] * ne[3]
+        return Node("REPEAT", ne, size, (a,), None, ne if a.type == "f32" else (a.type, ne), a.type)
 
     def glu(self, a: Node, b: Node) -> Node:
         return self.same("GLU", a, b)
@@ -163,36 +177,41 @@ class Graph:
 
     def reshape(self, a: Node, ne: Shape) -> Node:
         layout = ne if a.type == "f32" else (a.type, ne)
-        return Node("RESHAPE", ne, a.size, (a,), a.root, layout, a.type)
+        return Node("RESHAPE", ne, a.size, (a,), a.root or a, layout, a.type)
 
     def permute(self, a: Node, ne: Shape) -> Node:
-        return Node("PERMUTE", ne, a.size, (a,), a.root, None, a.type)
+        node = Node("PERMUTE", ne, a.size, (a,), a.root or a, None, a.type)
+        node.gpu_size = a.gpu_size
+        return node
 
     def transpose(self, a: Node) -> Node:
-        return Node("TRANSPOSE", (a.ne[1], a.ne[0], a.ne[2], a.ne[3]), a.size, (a,), a.root, None, a.type)
+        return Node("TRANSPOSE", (a.ne[1], a.ne[0], a.ne[2], a.ne[3]), a.size, (a,), a.root or a, None, a.type)
 
     def view(self, a: Node, ne: Shape, *strides: int) -> Node:
         """A part of `a`. `strides`: bytes from row to row, where there are gaps; what is not given follows without one."""
         each = TYPE_BYTES.get(a.type, 2)
         count = ne[0] * ne[1] * ne[2] * ne[3]
         if not strides:
-            return Node("VIEW", ne, count * each, (a,), a.root, ne if a.type == "f32" else (a.type, ne), a.type)
+            return Node("VIEW", ne, count * each, (a,), a.root or a, ne if a.type == "f32" else (a.type, ne), a.type)
         size = each * ne[0] if count else 0
         stride = 0
         for dimension in (1, 2, 3):
             stride = strides[dimension - 1] if dimension <= len(strides) else stride * ne[dimension - 1]
             size += (ne[dimension] - 1) * stride if count else 0
-        return Node("VIEW", ne, size, (a,), a.root, None, a.type)
+        return Node("VIEW", ne, size, (a,), a.root or a, None, a.type)
 
     def part(self, a: Node, ne: Shape) -> Node:
         """A part of `a` that nothing may take the place of; as large as its elements."""
         kind = ggml_type(a.type)
         size = ne[0] * ne[1] * ne[2] * ne[3] // kind.block_elements * kind.block_bytes
-        return Node("VIEW", ne, size, (a,), a.root, None, a.type)
+        node = Node("VIEW", ne, size, (a,), a.root or a, None, a.type)
+        if kind.block_elements > 1:
+            node.gpu_size = cuda_bytes(size, a.type, ne[0])
+        return node
 
     def write(self, name: str, into: Node, *src: Node) -> Node:
         """SET_ROWS or CPY: the result is a view of what is written to."""
-        return Node(name, into.ne, 0, src, into.root, None, into.type)
+        return Node(name, into.ne, 0, src, into.root or into, None, into.type)
 
     def cast(self, a: Node, type: str) -> Node:
         """A copy in another type."""

@@ -11,6 +11,7 @@ repeats such pairs is left out. The buffers come out the same, in a fraction of 
 from __future__ import annotations
 
 import collections
+import dataclasses
 import typing as t
 
 from ..anatomy import Anatomy
@@ -86,7 +87,7 @@ def _structures(anatomy: Anatomy) -> list[tuple[int, int]]:
         for index, layer in enumerate(anatomy.layers):
             tensors = sorted(anatomy.blocks[index].items())
             shape = (
-                layer._replace(index=0, cache_layer=0),
+                dataclasses.astuple(dataclasses.replace(layer, index=0, cache_layer=0)),
                 tuple((name, tensor.shape) for name, tensor in tensors),
                 _by_position(anatomy, index),
             )

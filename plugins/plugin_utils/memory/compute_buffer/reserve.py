@@ -14,11 +14,13 @@ from ..placement import HOST
 from ..weights import Overrides
 from .allocate import buffer_sizes
 from .builder import Builder, Setting
+from .graphs.deepseek4 import DeepSeek4
 from .graphs.gemma3n import Gemma3n
 from .graphs.gemma4 import Gemma4
 from .graphs.kimi_linear import KimiLinear
 from .graphs.lfm2 import Lfm2
 from .graphs.mamba_hybrids import FalconH1, GraniteHybrid, Jamba, Mamba, NemotronH
+from .graphs.minimax_m3 import MiniMaxM3
 from .graphs.mla import LatentAttention, SparseLatentAttention
 from .graphs.parallel import Parallel
 from .graphs.qwen3next import Qwen3Next
@@ -27,6 +29,7 @@ from .representative import representative_blocks
 from .schedule import assign, split
 
 GRAPHS: dict[str, type[Builder]] = {
+    "deepseek4": DeepSeek4,
     "falcon_h1": FalconH1,
     "gemma3n": Gemma3n,
     "gemma4": Gemma4,
@@ -35,6 +38,7 @@ GRAPHS: dict[str, type[Builder]] = {
     "kimi_linear": KimiLinear,
     "lfm2": Lfm2,
     "mamba": Mamba,
+    "minimax_m3": MiniMaxM3,
     "mla": LatentAttention,
     "mla_indexed": SparseLatentAttention,
     "nemotron_h": NemotronH,
@@ -42,6 +46,10 @@ GRAPHS: dict[str, type[Builder]] = {
     "qwen3next": Qwen3Next,
     "transformer": Transformer,
 }
+
+
+# Launches remembered per model; a planner asks for some hundred.
+REMEMBERED = 8192
 
 
 def make(anatomy: Anatomy, setting: Setting, blocks: t.Sequence[int]) -> Builder:
@@ -64,6 +72,8 @@ def compute_buffers(anatomy: Anatomy, setting: Setting, automatic: bool) -> Buff
 
     :param automatic: flash attention is on unless the engine finds that it would run elsewhere than its block.
     """
+    if len(anatomy.memo) > REMEMBERED:
+        anatomy.memo.clear()
     exact = "buffers", setting, automatic
     known = anatomy.memo.get(exact)
     if known is None:

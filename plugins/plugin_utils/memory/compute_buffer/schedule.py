@@ -20,6 +20,10 @@ PIPELINE_COPIES = 4
 OFFLOAD_ROWS = 32
 
 
+# Rope factors and attention sinks are too small to decide where their operation runs.
+DECIDED_BY_NEIGHBOURS = frozenset({"FLASH_ATTN_EXT", "ROPE"})
+
+
 class Schedule(t.NamedTuple):
     """What the allocator gets: leaves and nodes with their backends, in order. DEP nodes keep an input until its copy."""
 
@@ -44,40 +48,39 @@ def assign(nodes: list[Node], leaves: list[Node], cpu: int, op_offload: bool) ->
     for leaf in leaves:
         if leaf.flags & INPUT:
             leaf.backend = cpu
+    computed = []
     for node in nodes:
-        if node.backend is None:
-            node.backend = _by_its_tensors(node, cpu, op_offload)
-    computed = [node for node in nodes if node.op not in VIEW_OPS]
-    for order, gpus_only in ((computed, True), (computed[::-1], True), (computed, False), (computed[::-1], False)):
+        node.backend = _by_its_tensors(node, cpu, op_offload)
+        if node.op not in VIEW_OPS:
+            computed.append(node)
+    backwards = computed[::-1]
+    for order, gpus_only in ((computed, True), (backwards, True), (computed, False), (backwards, False)):
         current = None
         for node in order:
-            if node.backend is not None:
-                current = None if gpus_only and node.backend == cpu else node.backend
-            elif current is not None:
+            backend = node.backend
+            if backend is None:
                 node.backend = current
+            else:
+                current = None if gpus_only and backend == cpu else backend
     for node in nodes:
         if node.backend is None:
             root = node.root
-            node.backend = cpu if root.backend is None or node.op not in VIEW_OPS else root.backend
+            node.backend = cpu if root is None or root.backend is None else root.backend
         for source in node.src:
-            if source.backend is None and source.device is None:
+            if source.backend is None:
                 root = source.root
-                source.backend = root.backend if root is not source and root.device is None else node.backend
+                source.backend = node.backend if root is None else root.backend
 
 
 def _by_its_tensors(node: Node, cpu: int, op_offload: bool) -> int | None:
     """The backend that a node's own buffer, or its weights, ask for."""
     root = node.root
-    if root is not node and root.device is not None:
-        return cpu if root.device < 0 else root.device
-    if node.op in ("ROPE", "FLASH_ATTN_EXT"):
-        # rope factors and attention sinks are too small to decide
-        return None
+    if root is not None and root.device is not None:
+        return root.backend
     for source in node.src:
-        if source.weight:
-            device = t.cast(int, source.device)
-            if device >= 0:
-                return device
+        if source.weight and node.op not in DECIDED_BY_NEIGHBOURS:
+            if source.backend != cpu:
+                return source.backend
             # the first GPU is asked first, and takes every operation
             return 0 if op_offload and cpu > 0 and offload_rows(node) >= OFFLOAD_ROWS else cpu
     return None
@@ -104,31 +107,28 @@ def split(nodes: list[Node], leaves: list[Node], cpu: int, copies: int = 1) -> S
             members.append(node)
             continue
         new = node.backend != backend
-        if not new and inputs:
-            # weights from elsewhere start a split of their own
-            new = any(source.weight and _outside(source, backend, cpu) for source in node.src)
+        elsewhere = [source for source in node.src if source.backend != node.backend]
+        # weights from elsewhere start a split of their own
+        if not new and elsewhere and inputs:
+            new = any(source.weight for source in elsewhere)
         if new:
             close()
             members, inputs = [], []
             backend = t.cast(int, node.backend)
-        replaced = None
-        for position, source in enumerate(node.src):
-            if not _outside(source, backend, cpu):
-                continue
-            key = (id(source), backend)
-            copy = copied.get(key)
-            if copy is None:
-                copy = copied[key] = _copy(source)
-                inputs.append(source)
-                if copies > 1:
-                    copy.flags |= OUTPUT
-                    split_leaves.append((copy, backend))
-                    split_leaves.extend((_kept_copy(source), backend) for _ in range(copies - 1))
-            if replaced is None:
-                replaced = list(node.src)
-            replaced[position] = copy
-        if replaced is not None:
-            node.src = tuple(replaced)
+        if elsewhere:
+            copies_here: dict[int, Node] = {}
+            for source in elsewhere:
+                key = id(source), backend
+                copy = copied.get(key)
+                if copy is None:
+                    copy = copied[key] = _copy(source)
+                    inputs.append(source)
+                    if copies > 1:
+                        copy.flags |= OUTPUT
+                        split_leaves.append((copy, backend))
+                        split_leaves.extend((_kept_copy(source), backend) for _ in range(copies - 1))
+                copies_here[id(source)] = copy
+            node.src = tuple(copies_here.get(id(source), source) for source in node.src)
         members.append(node)
     close()
     first: list[tuple[Node, int]] = []
@@ -140,14 +140,6 @@ def split(nodes: list[Node], leaves: list[Node], cpu: int, copies: int = 1) -> S
                 first.extend((_kept_copy(leaf), cpu) for _ in range(copies - 1))
     own = [(leaf, cpu if leaf.backend is None else leaf.backend) for leaf in leaves]
     return Schedule(first + split_leaves + own, order)
-
-
-def _outside(source: Node, backend: int, cpu: int) -> bool:
-    """Whether `source` lies where `backend` cannot read it."""
-    device = source.root.device
-    if device is not None:
-        return (cpu if device < 0 else device) != backend
-    return source.backend != backend
 
 
 def _copy(source: Node) -> Node:

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ...anatomy import Layer
-from ..builder import Builder
+from ...anatomy import Anatomy, Layer
+from ..builder import Builder, Setting
 from ..graph import Node
 
 
@@ -78,6 +78,7 @@ RECIPES: dict[str, Recipe] = {
     "nemotron_h_moe": Recipe(rope="none", activation="relu_sqr", gating="sigmoid", normalised=None),
     "deepseek2": Recipe(normalised=None),
     "deepseek32": Recipe(normalised=None),
+    "deepseek4": Recipe(normalised=None),
     "glm-dsa": Recipe(normalised=None),
     "kimi-linear": Recipe(normalised=None),
     "minimax-m3": Recipe(normalised=None),
@@ -91,9 +92,12 @@ class Transformer(Builder):
 
     output_norm = "output_norm"
 
+    def __init__(self, anatomy: Anatomy, setting: Setting) -> None:
+        super().__init__(anatomy, setting)
+        self.recipe = RECIPES.get(anatomy.name, _LLAMA)
+
     def build(self, blocks: t.Sequence[int]) -> None:
         """Make the graph of these blocks, in this order; the last one keeps only the rows that become outputs."""
-        self.recipe = RECIPES.get(self.anatomy.name, _LLAMA)
         deepstack = int(self.anatomy.get("n_deepstack_layers", 0) or 0)
         embd = self.anatomy.embd
         rows = self.embeddings(embd * (1 + deepstack) if deepstack else None)
