@@ -11,7 +11,7 @@ import pathlib
 import sys
 import typing as t
 
-from . import add, names, options, sizes
+from . import add, names, options, overview, sizes
 
 
 def main(words: t.Sequence[str] | None = None) -> int:
@@ -29,8 +29,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tools/catalog", description="Maintain the catalog.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    command = commands.add_parser("names", help="write the files that say by which names an entry is found")
-    command.set_defaults(run=lambda arguments: names.write())
+    command = commands.add_parser("names", help="write the files that find entries, and the overviews of all entries")
+    command.set_defaults(run=lambda arguments: (names.write(), overview.write()))
 
     command = commands.add_parser("sizes", help="compare predicted sizes with those of published files")
     command.add_argument("--all", action="store_true", help="every file, not only those that differ")

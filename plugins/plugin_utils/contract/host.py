@@ -142,13 +142,15 @@ class DeviceMemory(Contract):
 class Instance(Contract):
     """A llama-server of this collection that runs on the host; what it holds counts as free for its own successor.
 
-    `gpu_memory_bytes` has its devices in the order that `launch` names them. `request_id` and `launch` are those of the
-    plan that it was installed from.
+    `gpu_memory_bytes` has its devices in the order that `launch` names them. `request_id`, `model`, `quant` and `launch`
+    are those of the plan that it was installed from.
     """
 
     name: str
     plan_id: str | None = None
     request_id: str | None = None
+    model: str | None = None
+    quant: str | None = None
     launch: Launch | None = None
     unit: str | None = None
     gpu_memory_bytes: list[DeviceMemory] | Bytes | None = None

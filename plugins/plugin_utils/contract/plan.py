@@ -32,13 +32,17 @@ class PlanModel(Contract):
 
 
 class PlanQuant(Contract):
-    """The quantisation: mean bits per weight of these very tensors, and how much quality it costs where that is known."""
+    """The quantisation: mean bits per weight of these very tensors, and how much quality it costs where that is known.
+
+    `kld` is the mean divergence from the unquantised model that `source` measured, on the model that `caveat` names.
+    """
 
     name: str
     bits_per_weight: float
     tier: str | None = None
     kld: float | None = None
     source: str | None = None
+    caveat: str | None = None
 
 
 class PlanEngine(Contract):
@@ -111,7 +115,7 @@ class Rung(Contract):
 
 
 class ShortPlan(Contract):
-    """Another answer in one line."""
+    """Another answer in one line. `server` is the catalog's id where it is for a rented server instead of this host."""
 
     model: str
     quant: str
@@ -121,20 +125,30 @@ class ShortPlan(Contract):
     bytes: int | None = None
     decode_tokens_per_second: Band | None = None
     why: str | None = None
+    server: str | None = None
 
 
 class Upgrade(Contract):
-    """A change of the machine and what it gives."""
+    """A change of the machine and what it gives; `helps` is false where that is not what is missing."""
 
     change: str
     gives: str
+    helps: bool = True
+
+
+class HostedApi(Contract):
+    """Somebody who serves the model, or others like it, for a fee: as the catalog knew on that day."""
+
+    name: str
+    url: str
+    seen: str
 
 
 class Plan(Contract):
     """How a model runs on a host. "Does not fit" is an answer too: `fits` is false and `limit` says what binds.
 
     `plan_id` stands for what runs, `request_id` for what was asked. `fits` is true where nothing is read from disk while
-    generating. `launch` is null where `placement` is none.
+    generating. `launch` is null where `placement` is none. `why` says why this one of several candidates.
     """
 
     schema_version: t.Literal[1] = Field(default=SCHEMA_VERSION, alias="schema")
@@ -145,6 +159,7 @@ class Plan(Contract):
     fits: bool
     placement: Placement
     limit: str
+    why: str | None = None
     launch: Launch | None
     engine: PlanEngine
     memory: PlanMemory | None
@@ -154,3 +169,4 @@ class Plan(Contract):
     warnings: list[str] = []
     alternatives: list[ShortPlan] = []
     upgrades: list[Upgrade] = []
+    hosted: list[HostedApi] = []

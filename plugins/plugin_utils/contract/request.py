@@ -14,6 +14,9 @@ from .launch import CacheType
 
 GIB = 1 << 30
 
+Capability = t.Literal["code", "multilingual", "thinking", "tool-calls", "vision"]
+# When to look for what would help: never, for a plan that does not fit, or always.
+Advice = t.Literal["never", "unfit", "always"]
 Name = t.Annotated[str, Field(pattern=r"^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$")]
 
 
@@ -30,6 +33,18 @@ class ContextWish(Contract):
         if "minimum" in self.model_fields_set:
             raise ValueError(f"wanted ({self.wanted}) is less than minimum ({self.minimum}); swap them")
         return self.model_copy(update={"minimum": self.wanted})
+
+
+class SpeedWish(Contract):
+    """Tokens per second that one request must be answered with: the expected rate behind the least context."""
+
+    minimum: t.Annotated[float, Field(gt=0)] | None = None
+
+
+class Capabilities(Contract):
+    """Models by what they can do: every model of the catalog that has all of these."""
+
+    capabilities: list[Capability] = Field(min_length=1)
 
 
 class Allow(Contract):
@@ -57,6 +72,9 @@ class Reserve(Contract):
 class FitRequest(Contract):
     """One model to plan for: `model` is a catalog id, the value of gguf_info, or that of from_hf_config.
 
+    It may also be a capability, or `{capabilities: [...]}`, for every model of the catalog that has it, and `quant` may be
+    auto, for every recipe worth its bytes; what a list or these leave open is ranked (planner/preference.py).
+
     `name` is what it is served under; the instance of that name is what the plan takes the place of. Where that was
     installed for the same request and still fits, its plan is kept, unless `replan` says otherwise.
     """
@@ -64,6 +82,7 @@ class FitRequest(Contract):
     model: str | dict[str, t.Any] | list[str | dict[str, t.Any]]
     quant: str | list[str] | None = None
     context: ContextWish = ContextWish()
+    speed: SpeedWish = SpeedWish()
     parallel: int | None = Field(default=None, gt=0)
     objective: t.Literal["speed", "context", "quality"] = "speed"
     allow: Allow = Allow()
@@ -72,11 +91,12 @@ class FitRequest(Contract):
     name: Name | None = None
     port: int | None = Field(default=None, ge=1, le=65535)
     replan: bool = False
+    advice: Advice = "unfit"
 
     @property
     def identity(self) -> str:
         """Return 12 hex digits that stand for what is asked, however often."""
-        return digest(self.model_dump(mode="json", exclude={"replan"}))
+        return digest(self.model_dump(mode="json", exclude={"replan", "advice"}))
 
     @model_validator(mode="before")
     @classmethod
@@ -89,8 +109,17 @@ class FitRequest(Contract):
     def _tokens(cls, value: t.Any) -> t.Any:
         return {"wanted": value} if isinstance(value, (int, str)) and not isinstance(value, bool) else value
 
+    @field_validator("speed", mode="before")
+    @classmethod
+    def _rate(cls, value: t.Any) -> t.Any:
+        return {"minimum": value} if isinstance(value, (int, float, str)) and not isinstance(value, bool) else value
+
 
 class ModelWish(FitRequest):
-    """An entry of `inference_models`: several models need names to tell them apart."""
+    """An entry of `inference_models`: several models need names to tell them apart.
+
+    A fleet is planned without advice where none is asked for: it costs several plans each time.
+    """
 
     name: Name
+    advice: Advice = "never"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 
 from ..contract.launch import Launch
-from ..contract.plan import Placement, PlanEngine, Rung, Speed
+from ..contract.plan import Placement, PlanEngine, Speed
 from ..contract.request import FitRequest
 from ..model.model import Model
 from .context import best
@@ -17,13 +17,9 @@ from .costs import Costs
 from .finish import finish
 from .identity import plan_id
 from .kept import installed, kept
-from .layout import Shape
 from .machine import Machine
 from .rated import rated
 from .search import Found, Search
-
-# Lengths of context that the ladder tells of, besides the trained one.
-LADDER = (8192, 32768, 131072)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -32,20 +28,26 @@ class Candidate:
 
     model: Model
     costs: Costs
+    search: Search
     plan_id: str
     found: Found | None
     launch: Launch | None
     wanted: int
     speed: Speed | None
-    ladder: list[Rung]
 
     @property
     def placement(self) -> Placement:
         return self.found.placement if self.found else "none"
 
+    @property
+    def fits(self) -> bool:
+        """Whether the model runs from memory."""
+        return self.placement in ("gpu", "gpu+host", "host")
 
-def candidate(place: Machine, model: Model, wish: FitRequest, engine: PlanEngine, costs: Costs) -> Candidate:
+
+def candidate(place: Machine, costs: Costs, wish: FitRequest, engine: PlanEngine) -> Candidate:
     """Return the best that a machine can do with a model."""
+    model = costs.model
     trained = costs.trained_context
     wanted = min(wish.context.wanted or trained, trained)
     minimum = min(wish.context.minimum, wanted)
@@ -57,22 +59,14 @@ def candidate(place: Machine, model: Model, wish: FitRequest, engine: PlanEngine
     else:
         found = best(search, wish, wanted, minimum)
         launch = finish(place, found, wish) if found else None
-    lengths = sorted({min(tokens, trained) for tokens in (*LADDER, trained)})
-    cache_type = found.shape.cache_type if found else wish.allow.cache_types[0]
     return Candidate(
         model=model,
         costs=costs,
+        search=search,
         plan_id=plan_id(model, launch, engine),
         found=found,
         launch=launch,
         wanted=wanted,
         speed=rated(search, found, 0) if found else None,
-        ladder=[_rung(search, Shape(tokens, wish.parallel, cache_type)) for tokens in lengths],
     )
 
-
-def _rung(search: Search, shape: Shape) -> Rung:
-    found = search.at(shape)
-    if found is None:
-        return Rung(context=shape.context, placement="none")
-    return Rung(context=shape.context, placement=found.placement, speed=rated(search, found, shape.context))

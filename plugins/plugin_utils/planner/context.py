@@ -44,7 +44,7 @@ def _longest(search: Search, wish: FitRequest, shape: Shape, minimum: int) -> Fo
         if found is None:
             return False
         if wish.objective == "context":
-            return _fits(found) or not _fits(base)
+            return (_fits(found) or not _fits(base)) and _fast(found, base, wish.speed.minimum)
         return found.rank <= base.rank and found.seconds <= base.seconds * PRICE
 
     return _last(lambda tokens: search.at(_with(shape, tokens)), accepted, minimum, shape.context) or base
@@ -70,6 +70,11 @@ def _last(
 
 def _with(shape: Shape, tokens: int) -> Shape:
     return Shape(tokens, shape.parallel, shape.cache_type)
+
+
+def _fast(found: Found, base: Found, minimum: float | None) -> bool:
+    """Whether a context costs none of the speed that was asked for, if the least context gives it."""
+    return minimum is None or found.seconds * minimum <= 1 or base.seconds * minimum > 1
 
 
 def _fits(found: Found) -> bool:

@@ -6,20 +6,19 @@
 
 from __future__ import annotations
 
-import typing as t
-
 from ..catalog import access as catalog
 from ..contract.host import InferenceHost
-from ..contract.plan import Plan, ShortPlan
+from ..contract.plan import Plan
 from ..contract.request import FitRequest
-from ..model import source
 from ..model.model import Model
 from .backend import backend
 from .candidate import Candidate, candidate
+from .choices import choices
 from .costs import Costs
 from .machine import Machine, machine
-from .search import RANK
+from .ranking import ranking
 from .tell import tell
+from .why import short_plan, why
 
 
 def fit(host: InferenceHost, wish: FitRequest) -> Plan:
@@ -39,27 +38,14 @@ def choose(place: Machine, wish: FitRequest) -> Plan:
     """Return the plan for a class of machines: devices are named by their place in the host's list."""
     data = catalog.engine(wish.engine)
     engine, warnings = backend(place, data)
-    candidates = [candidate(place, model, wish, engine, Costs(model, data)) for model in _models(wish)]
-    first = min(candidates, key=lambda one: RANK[one.placement])
-    others = [_short(other) for other in candidates if other is not first]
-    return tell(place, first, wish, engine, warnings, others)
 
+    def costs_of(model: Model) -> Costs:
+        return Costs(model, data)
 
-def _models(wish: FitRequest) -> list[Model]:
-    """Return every model and quant that the wish names, in its order."""
-    models = wish.model if isinstance(wish.model, list) else [wish.model]
-    quants: list[t.Any] = wish.quant if isinstance(wish.quant, list) else [wish.quant]
-    return [source.model(model, quant) for model in models for quant in quants]
+    def search(costs: Costs) -> Candidate:
+        return candidate(place, costs, wish, engine)
 
-
-def _short(one: Candidate) -> ShortPlan:
-    found = one.found
-    return ShortPlan(
-        model=one.model.id,
-        quant=one.model.quant or "file",
-        placement=one.placement,
-        context=found.shape.context if found else 0,
-        cache_type=found.shape.cache_type if found else None,
-        bytes=one.costs.model_bytes,
-        decode_tokens_per_second=one.speed.decode_tokens_per_second if one.speed else None,
-    )
+    ranked = ranking(place, wish, choices(wish), costs_of, search)
+    first = ranked.best[0]
+    others = [short_plan(other, first, wish) for other in ranked.best[1:]]
+    return tell(place, first.candidate, wish, engine, warnings, why(ranked, wish), others)

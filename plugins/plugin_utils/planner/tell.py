@@ -21,9 +21,10 @@ from ..contract.plan import (
 )
 from ..contract.request import FitRequest
 from ..model.model import Model
-from ..units import gib
+from ..units import figure, gib
 from .candidate import Candidate
 from .costs import Costs
+from .ladder import ladder
 from .layout import padded
 from .machine import Machine
 from .search import Found
@@ -35,11 +36,11 @@ def tell(
     wish: FitRequest,
     engine: PlanEngine,
     warnings: list[str],
+    why: str | None,
     others: list[ShortPlan],
 ) -> Plan:
-    """Return the plan of a candidate, with the other candidates beside it."""
+    """Return the plan of a candidate, with the other candidates beside it and `why` it is this one."""
     model, costs, found = candidate.model, candidate.costs, candidate.found
-    fits = candidate.placement in ("gpu", "gpu+host", "host")
     return Plan(
         request_id=wish.identity,
         plan_id=candidate.plan_id,
@@ -54,9 +55,10 @@ def tell(
             licence=model.metadata.get("general.license"),
         ),
         quant=_quant(model, costs),
-        fits=fits,
+        fits=candidate.fits,
         placement=candidate.placement,
         limit=_limit(place, candidate, wish),
+        why=why,
         launch=candidate.launch,
         engine=engine,
         memory=_memory(found) if found else None,
@@ -66,7 +68,7 @@ def tell(
             disk_bytes=sum(file.size_bytes for file in model.files) or costs.model_bytes,
         ),
         speed=candidate.speed,
-        ladder=candidate.ladder,
+        ladder=ladder(candidate, wish),
         warnings=[
             *model.warnings,
             *place.warnings,
@@ -107,6 +109,7 @@ def _quant(model: Model, costs: Costs) -> PlanQuant:
         tier=known.get("tier"),
         kld=known.get("kld"),
         source=known.get("source"),
+        caveat=known.get("caveat"),
     )
 
 
@@ -146,8 +149,20 @@ def _why_none(place: Machine, candidate: Candidate, wish: FitRequest) -> str:
 def _warnings(place: Machine, candidate: Candidate, wish: FitRequest) -> list[str]:
     warnings = []
     trained = candidate.costs.trained_context
+    rate = 1 / candidate.found.seconds if candidate.found else 0.0
+    if candidate.found and wish.speed.minimum and rate < wish.speed.minimum:
+        warnings.append(
+            f"speed: {figure(rate)} tokens per second are expected behind {candidate.search.depth:,} tokens of context,"
+            f" {figure(wish.speed.minimum)} were asked for"
+        )
     if wish.context.wanted and wish.context.wanted > trained:
         warnings.append(f"the wanted context of {wish.context.wanted:,} tokens is cut to the trained {trained:,}")
+    quant = catalog.find_quant(candidate.model.quant) or {}
+    if quant.get("tier") == "low" and quant["kld"]:
+        warnings.append(
+            f"{candidate.model.quant} loses much: a divergence of {quant['kld']:.2g} was measured on an 8 B model;"
+            " models with hundreds of experts lose less"
+        )
     needed = candidate.costs.model_bytes
     if place.disk_bytes is not None and place.disk_bytes < needed:
         warnings.append(f"disk: the files take {gib(needed)} GiB, {gib(place.disk_bytes)} GiB are free")
