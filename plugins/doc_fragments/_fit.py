@@ -15,12 +15,19 @@ options:
       - The model, or a list of candidates of which the best for the host is planned.
       - A catalog id such as V(deepseek-v3.1), the RV(prositronic.infra.gguf_info#module:gguf) of a file, or the value
         of P(prositronic.infra.from_hf_config#filter).
+      - A capability, V(code), V(multilingual), V(thinking), V(tool-calls) or V(vision), or
+        V({capabilities: [code, tool-calls]}), stands for every model of the catalog that has it. Capabilities are what
+        publishers claim.
+      - The best runs from memory and gives what is asked for, has the better placement as O(objective) says, a
+        quantisation that loses little, and a context of 32768 tokens where none is wanted. Among these it is the larger and
+        newer model, in the better quantisation. The plan says in C(why) what the next better one lacks.
     type: raw
     required: true
   quant:
     description:
       - Quantisation, as llama-quantize names it, for example V(Q4_K_M).
-      - Not needed for a file, which has its types.
+      - A list, or V(auto) for every recipe that is worth its bytes, is chosen from with O(model).
+      - Not needed for a file, which has its types. Default for a capability is V(auto).
     type: raw
   context:
     description:
@@ -34,6 +41,15 @@ options:
         description: With fewer than this, the model is not worth serving and a slower placement is taken.
         type: int
         default: 4096
+  speed:
+    description:
+      - Tokens per second that one request must be answered with. A number is the minimum.
+      - Candidates that give less, by their expected rate behind the least context, come after those that do not.
+    type: raw
+    suboptions:
+      minimum:
+        description: So many at least.
+        type: float
   parallel:
     description:
       - Requests that are served at once, each with the full context.
@@ -92,6 +108,15 @@ options:
       - Otherwise its plan is kept, so that a second run changes nothing.
     type: bool
     default: false
+  advice:
+    description:
+      - When to look for what would help, other quantisations, cache types, models and servers in RV(ignore:alternatives),
+        changes of the machine in RV(ignore:upgrades), and hosted services in RV(ignore:hosted).
+      - V(unfit) looks when the model does not run from memory, V(always) also for what would run it faster. In
+        M(prositronic.infra.fleet_fit) the default is V(never), since it costs several plans each time.
+    type: str
+    choices: [never, unfit, always]
+    default: unfit
 requirements:
   - pydantic >= 2.8 on the controller
 """

@@ -42,11 +42,14 @@ class Candidate:
     @property
     def fits(self) -> bool:
         """Whether the model runs from memory."""
-        return self.placement in ("gpu", "gpu+host", "host")
+        return self.found is not None and self.found.from_memory
 
 
-def candidate(place: Machine, costs: Costs, wish: FitRequest, engine: PlanEngine) -> Candidate:
-    """Return the best that a machine can do with a model."""
+def candidate(place: Machine, costs: Costs, wish: FitRequest, engine: PlanEngine, insist: bool = False) -> Candidate:
+    """Return the best that a machine can do with a model.
+
+    :param insist: whether the context that is wanted is the least worth serving, if that runs from memory.
+    """
     model = costs.model
     trained = costs.trained_context
     wanted = min(wish.context.wanted or trained, trained)
@@ -57,7 +60,9 @@ def candidate(place: Machine, costs: Costs, wish: FitRequest, engine: PlanEngine
     if found and instance and plan_id(model, found.launch, engine) == instance.plan_id:
         launch: Launch | None = found.launch
     else:
-        found = best(search, wish, wanted, minimum)
+        found = best(search, wish, wanted, wanted) if insist and wish.context.wanted else None
+        if found is None or not found.from_memory:
+            found = best(search, wish, wanted, minimum)
         launch = finish(place, found, wish) if found else None
     return Candidate(
         model=model,
@@ -69,4 +74,3 @@ def candidate(place: Machine, costs: Costs, wish: FitRequest, engine: PlanEngine
         wanted=wanted,
         speed=rated(search, found, 0) if found else None,
     )
-

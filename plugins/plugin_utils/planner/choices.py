@@ -94,7 +94,7 @@ def known_of(model: Model) -> Known:
 
 
 def choices(wish: FitRequest) -> list[Choice]:
-    """Return every choice of a wish, in its order; with several models, quants left open make one group for each model.
+    """Return every choice of a wish, in its order; of several models, what is left open is one group for each model.
 
     :raises CatalogError: for a model that the catalog does not have.
     """
@@ -103,7 +103,7 @@ def choices(wish: FitRequest) -> list[Choice]:
     found = []
     for number, (value, opened) in enumerate(values):
         for quant, free in _quants(value, _listed(wish.quant or (AUTO if opened else None))):
-            group: t.Hashable = (number,) if free and several else (number, quant)
+            group: t.Hashable = (number,) if several and (opened or free) else (number, quant)
             found.append(Choice(value, quant, group, opened or free))
     return found
 

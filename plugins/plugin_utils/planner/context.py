@@ -30,7 +30,7 @@ def best(search: Search, wish: FitRequest, wanted: int, minimum: int) -> Found |
         if (found := _longest(search, wish, Shape(wanted, wish.parallel, cache_type), minimum))
     ]
     if wish.objective == "context":
-        return min(answers, key=lambda found: (not _fits(found), -found.shape.context, found.rank), default=None)
+        return min(answers, key=lambda found: (not found.from_memory, -found.shape.context, found.rank), default=None)
     return min(answers, key=lambda found: (found.rank, -found.shape.context), default=None)
 
 
@@ -44,10 +44,12 @@ def _longest(search: Search, wish: FitRequest, shape: Shape, minimum: int) -> Fo
         if found is None:
             return False
         if wish.objective == "context":
-            return (_fits(found) or not _fits(base)) and _fast(found, base, wish.speed.minimum)
+            return (found.from_memory or not base.from_memory) and _fast(found, base, wish.speed.minimum)
         return found.rank <= base.rank and found.seconds <= base.seconds * PRICE
 
-    return _last(lambda tokens: search.at(_with(shape, tokens)), accepted, minimum, shape.context) or base
+    # What may not leave the GPUs need not be looked for elsewhere.
+    look = search.on_gpus if base.placement == "gpu" and wish.objective != "context" else search.at
+    return _last(lambda tokens: look(_with(shape, tokens)), accepted, minimum, shape.context) or base
 
 
 def _last(

@@ -42,10 +42,13 @@ def choose(place: Machine, wish: FitRequest) -> Plan:
     def costs_of(model: Model) -> Costs:
         return Costs(model, data)
 
-    def search(costs: Costs) -> Candidate:
-        return candidate(place, costs, wish, engine)
+    open_choices = choices(wish)
 
-    ranked = ranking(place, wish, choices(wish), costs_of, search)
+    def search(costs: Costs) -> Candidate:
+        # What else could give the context has to be compared at the context that is asked for.
+        return candidate(place, costs, wish, engine, insist=len(open_choices) > 1)
+
+    ranked = ranking(place, wish, open_choices, costs_of, search)
     first = ranked.best[0]
     others = [short_plan(other, first, wish) for other in ranked.best[1:]]
     return tell(place, first.candidate, wish, engine, warnings, why(ranked, wish), others)

@@ -29,6 +29,4 @@ def _rung(candidate: Candidate, shape: Shape) -> Rung:
     found = candidate.search.at(shape)
     if found is None:
         return Rung(context=shape.context, placement="none")
-    return Rung(
-        context=shape.context, placement=found.placement, speed=rated(candidate.search, found, shape.context)
-    )
+    return Rung(context=shape.context, placement=found.placement, speed=rated(candidate.search, found, shape.context))

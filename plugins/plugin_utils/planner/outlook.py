@@ -49,12 +49,13 @@ class Outlook:
     def by_tensors(self, known: Known, costs: Costs) -> Standing:
         """Return the outlook of a choice by the bytes of its layers and the work that a token makes."""
         wish = self.wish
-        least = min(wish.context.minimum, costs.trained_context)
+        # Among several choices the context that is wanted is insisted on; without it, the standing is short of it.
+        least = min(wish.context.wanted or wish.context.minimum, costs.trained_context)
         context = costs.trained_context
         rank = RANK["host"]
         if self._room:
             rank = RANK["gpu"] if self._holds(costs, least) else RANK["gpu+host"]
-        if rank == RANK["gpu"]:
+        if rank == RANK["gpu"] and wish.context.wanted is None:
             context = self._longest(costs, least)
         return self._standing(known, costs.model_bytes, rank, context, self._seconds(costs, least))
 
@@ -87,8 +88,8 @@ class Outlook:
         )
 
     def _longest(self, costs: Costs, least: int) -> int:
-        """Return a context that the GPUs cannot exceed: what is asked for or enough, else that by as few halvings as hold."""
-        longest = min(self.wish.context.wanted or ENOUGH_CONTEXT, costs.trained_context)
+        """Return a context that the GPUs cannot exceed: enough, or that halved as often as they can hold."""
+        longest = min(ENOUGH_CONTEXT, costs.trained_context)
         if self.wish.objective == "context" or self._holds(costs, longest):
             return costs.trained_context
         while longest > least and not self._holds(costs, longest // 2):

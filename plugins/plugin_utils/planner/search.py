@@ -48,6 +48,11 @@ class Found:
     def rank(self) -> int:
         return RANK[self.placement]
 
+    @property
+    def from_memory(self) -> bool:
+        """Whether nothing is read from disk while generating."""
+        return self.rank <= RANK["host"]
+
 
 class Search:
     """All layouts of one model on one machine; results are kept, since the search for a context asks again and again."""
@@ -61,6 +66,7 @@ class Search:
         self.host_rates = host_rates(machine.host)
         self._rates = {device.index: device_rates(device.gpu) for device in machine.devices}
         self._known: dict[Shape, Found | None] = {}
+        self._known_on_gpus: dict[Shape, Found | None] = {}
 
     def at(self, shape: Shape) -> Found | None:
         """Return the best that the machine can hold in this shape, or None."""
@@ -69,7 +75,7 @@ class Search:
         return self._known[shape]
 
     def _best(self, shape: Shape) -> Found | None:
-        if whole := self._on_gpus(shape):
+        if whole := self.on_gpus(shape):
             return whole
         if not self.allow.host:
             return None
@@ -86,6 +92,12 @@ class Search:
             if partly:
                 return partly
         return self._settled(shape, (), layers, 0)
+
+    def on_gpus(self, shape: Shape) -> Found | None:
+        """Return the best with every layer on GPUs, or None."""
+        if shape not in self._known_on_gpus:
+            self._known_on_gpus[shape] = self._on_gpus(shape)
+        return self._known_on_gpus[shape]
 
     def _on_gpus(self, shape: Shape) -> Found | None:
         """Return the layout with everything on GPUs: on the fewest of the largest, or of the fastest if that is faster.

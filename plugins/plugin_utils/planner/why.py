@@ -30,7 +30,9 @@ def why(ranking: Ranking, wish: FitRequest) -> str | None:
     if len(ranking.all) == 1:
         return None
     models = len({str(one.choice.value) for one in ranking.all})
-    text = f"the best of {len(ranking.all):,} choices" + (f" among {models} models, ranked by size and age" if models > 1 else "")
+    text = f"the best of {len(ranking.all):,} choices" + (
+        f" among {models} models, ranked by size and age" if models > 1 else ""
+    )
     better = [one for one in ranking.all if _quality(one.standing) < _quality(first.standing)]
     if not better:
         return f"{text}: none has the better quality"
