@@ -18,6 +18,7 @@ description:
   - The same as M(prositronic.infra.model_fit), as a filter over the facts of a host.
 extends_documentation_fragment:
   - prositronic.infra._fit
+  - prositronic.infra._demand
 positional: model
 options:
   _input:

@@ -18,6 +18,7 @@ description:
   - That a model does not fit is an answer, not an error. Look at RV(plan.fits), RV(plan.placement) and RV(plan.limit).
 extends_documentation_fragment:
   - prositronic.infra._fit
+  - prositronic.infra._demand
   - prositronic.infra._attributes
   - prositronic.infra._attributes.actiongroup_all
   - prositronic.infra._attributes.info_module
@@ -60,6 +61,23 @@ EXAMPLES = r"""
     host: "{{ lookup('prositronic.infra.server', 'hetzner-gex131') }}"
     model: gpt-oss-120b
     quant: MXFP4
+
+- name: The best quantisation that serves 32k tokens at 20 tokens per second
+  prositronic.infra.model_fit:
+    model: llama-3.3-70b-instruct
+    quant: auto
+    context: 32768
+    speed: 20
+
+- name: Which model for coding with tools is the best for this host, and why
+  prositronic.infra.model_fit:
+    model:
+      capabilities: [code, tool-calls]
+  register: best
+
+- name: Show the decision
+  ansible.builtin.debug:
+    msg: "{{ best.plan.model.name }} in {{ best.plan.quant.name }}, {{ best.plan.why }}"
 """
 
 RETURN = r"""
@@ -80,6 +98,10 @@ plan:
       description: What binds.
       type: str
       sample: "GPU memory: the experts of 41 of 58 layers stay in RAM"
+    why:
+      description: Why this one, where there were several candidates.
+      type: str
+      sample: "the best of 20 choices; Q8_0 has the better quality, but runs on GPUs and in RAM, not on GPUs"
     launch:
       description: Options for C(llama-server).
       type: dict
@@ -91,4 +113,17 @@ plan:
       description: What to know before running it.
       type: list
       elements: str
+    alternatives:
+      description: Other candidates, and with O(advice) what would run instead, each in short with why it is not the first.
+      type: list
+      elements: dict
+    upgrades:
+      description: Changes of the machine and what each gives, and what would not help.
+      type: list
+      elements: dict
+      sample: [{change: "+128 GiB RAM", gives: "runs on GPUs and in RAM at 3.5 to 8.1 tokens/s", helps: true}]
+    hosted:
+      description: Who serves the model or others like it for a fee, by name and link.
+      type: list
+      elements: dict
 """

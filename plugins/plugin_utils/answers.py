@@ -13,10 +13,10 @@ from .contract.base import ContractError
 from .contract.host import Gpu, InferenceHost
 from .contract.launch import Launch
 from .contract.plan import Plan
-from .contract.request import FitRequest, ModelWish
+from .contract.request import FitRequest, HardwareWish, ModelWish
 from .memory.estimate import estimate
 from .model import source
-from .planner import fleet
+from .planner import fleet, hardware
 from .planner.fit import fit
 from .render.table import table
 
@@ -64,6 +64,14 @@ def fleet_fit(hosts: dict[str, t.Any], models: t.Any = None) -> dict[str, t.Any]
         "missing": sorted(set(hosts) - set(known)),
         "table": table(known, answer),
     }
+
+
+def smallest_hardware(model: t.Any, **wish: t.Any) -> dict[str, t.Any]:
+    """Return the least hardware of the catalog for a model, as plain data.
+
+    :raises ValueError: for arguments that break the contract, and names that the catalog does not have.
+    """
+    return hardware.smallest_hardware(HardwareWish.read({**wish, "model": model}, "arguments")).plain()
 
 
 def fitting(plan: t.Any) -> bool:

@@ -69,34 +69,17 @@ class Reserve(Contract):
         return min(4 * GIB, total_bytes // 8) if self.ram_bytes is None else self.ram_bytes
 
 
-class FitRequest(Contract):
-    """One model to plan for: `model` is a catalog id, the value of gguf_info, or that of from_hf_config.
-
-    It may also be a capability, or `{capabilities: [...]}`, for every model of the catalog that has it, and `quant` may be
-    auto, for every recipe worth its bytes; what a list or these leave open is ranked (planner/preference.py).
-
-    `name` is what it is served under; the instance of that name is what the plan takes the place of. Where that was
-    installed for the same request and still fits, its plan is kept, unless `replan` says otherwise.
-    """
+class Demand(Contract):
+    """What a model shall do, wherever it runs: `parallel` requests at once, each of so much context and speed."""
 
     model: str | dict[str, t.Any] | list[str | dict[str, t.Any]]
     quant: str | list[str] | None = None
     context: ContextWish = ContextWish()
     speed: SpeedWish = SpeedWish()
     parallel: int | None = Field(default=None, gt=0)
-    objective: t.Literal["speed", "context", "quality"] = "speed"
     allow: Allow = Allow()
     reserve: Reserve = Reserve()
     engine: str | None = None
-    name: Name | None = None
-    port: int | None = Field(default=None, ge=1, le=65535)
-    replan: bool = False
-    advice: Advice = "unfit"
-
-    @property
-    def identity(self) -> str:
-        """Return 12 hex digits that stand for what is asked, however often."""
-        return digest(self.model_dump(mode="json", exclude={"replan", "advice"}))
 
     @model_validator(mode="before")
     @classmethod
@@ -115,6 +98,28 @@ class FitRequest(Contract):
         return {"minimum": value} if isinstance(value, (int, float, str)) and not isinstance(value, bool) else value
 
 
+class FitRequest(Demand):
+    """One model to plan for: `model` is a catalog id, the value of gguf_info, or that of from_hf_config.
+
+    It may also be a capability, or `{capabilities: [...]}`, for every model of the catalog that has it, and `quant` may be
+    auto, for every recipe worth its bytes; what a list or these leave open is ranked (planner/preference.py).
+
+    `name` is what it is served under; the instance of that name is what the plan takes the place of. Where that was
+    installed for the same request and still fits, its plan is kept, unless `replan` says otherwise.
+    """
+
+    objective: t.Literal["speed", "context", "quality"] = "speed"
+    name: Name | None = None
+    port: int | None = Field(default=None, ge=1, le=65535)
+    replan: bool = False
+    advice: Advice = "unfit"
+
+    @property
+    def identity(self) -> str:
+        """Return 12 hex digits that stand for what is asked, however often."""
+        return digest(self.model_dump(mode="json", exclude={"replan", "advice"}))
+
+
 class ModelWish(FitRequest):
     """An entry of `inference_models`: several models need names to tell them apart.
 
@@ -123,3 +128,12 @@ class ModelWish(FitRequest):
 
     name: Name
     advice: Advice = "never"
+
+
+class HardwareWish(Demand):
+    """One model and quant that hardware is looked for: of these GPUs of the catalog, or of all, so many in a machine."""
+
+    model: str | dict[str, t.Any]
+    quant: str | None = None
+    gpus: list[str] | None = None
+    max_gpus: int = Field(default=8, ge=1, le=16)

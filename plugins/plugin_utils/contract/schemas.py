@@ -10,6 +10,7 @@ import json
 
 from .base import SCHEMA_VERSION, Contract
 from .gguf import Gguf
+from .hardware import Hardware
 from .host import InferenceHost
 from .launch import Launch
 from .memory import MemoryEstimate
@@ -18,6 +19,7 @@ from .request import ModelWish
 
 PUBLISHED: dict[str, type[Contract]] = {
     "gguf": Gguf,
+    "hardware": Hardware,
     "inference_host": InferenceHost,
     "inference_model": ModelWish,
     "launch": Launch,
