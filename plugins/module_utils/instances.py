@@ -20,6 +20,9 @@ from .processes import Processes
 
 _Kind = t.TypeVar("_Kind")
 
+# Values of --load-mode that do not map the file; auto, the default, does.
+_LOADED = ("none", "mlock", "dio")
+
 
 def read(
     files: Files, state_folder: str, gpus: t.Sequence[dict[str, t.Any]]
@@ -91,9 +94,12 @@ def _used(gpu: dict[str, t.Any]) -> int:
 def _in_ram(pids: t.Sequence[int], record: dict[str, t.Any], processes: Processes) -> int:
     """Return the RAM that comes back when the unit ends.
 
-    Memory that CUDA has pinned belongs to the driver and shows in no process: then the plan's figure is the larger.
+    Weights that are mapped lie in the page cache, which counts as available while the server runs. Loaded weights may
+    lie in memory that CUDA has pinned, which shows in no process: then the plan's figure is the larger.
     """
-    return max(sum(processes.held_memory(pid) for pid in pids), _size(record.get("host_memory_bytes")))
+    loaded = (_of(dict, record.get("launch")) or {}).get("load_mode") in _LOADED
+    planned = _size(record.get("host_memory_bytes")) if loaded else 0
+    return max(sum(processes.held_memory(pid) for pid in pids), planned)
 
 
 def _size(value: t.Any) -> int:

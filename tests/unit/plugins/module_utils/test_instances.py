@@ -18,7 +18,7 @@ UNIT = "llama-server-chat.service"
 RECORD = {
     "plan_id": "abc",
     "request_id": "def",
-    "launch": {"n_gpu_layers": 99},
+    "launch": {"n_gpu_layers": 99, "load_mode": "none"},
     "unit": UNIT,
     "gpu_memory_bytes": [{"uuid": "GPU-1", "bytes": 20 * GIB}],
     "host_memory_bytes": 2 * GIB,
@@ -76,7 +76,7 @@ def test_free_and_held_are_what_was_free_before_the_server_ran(tree):
         "name": "chat",
         "plan_id": "abc",
         "request_id": "def",
-        "launch": {"n_gpu_layers": 99},
+        "launch": {"n_gpu_layers": 99, "load_mode": "none"},
         "unit": UNIT,
         "active": True,
         "gpu_memory_bytes": [{"uuid": "GPU-1", "bytes": 21 * GIB}],
@@ -134,6 +134,15 @@ def test_ram_is_what_its_processes_hold(tree):
     )
     [instance], _problems = instances.read(tree.files, STATE, [])
     assert instance["host_memory_bytes"] == 34 * GIB
+
+
+@pytest.mark.parametrize("launch", [{}, {"load_mode": "auto"}, {"load_mode": "mmap"}, None])
+def test_mapped_weights_are_available_memory(tree, launch):
+    """The plan counts them as RAM, the kernel as page cache that can be given up."""
+    install(tree, host_memory_bytes=100 * GIB, launch=launch)
+    start(tree)
+    [instance], _problems = instances.read(tree.files, STATE, [])
+    assert instance["host_memory_bytes"] == GIB
 
 
 def test_locked_memory_of_its_own_is_not_counted_twice(tree):
