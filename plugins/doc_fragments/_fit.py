@@ -15,7 +15,8 @@ options:
       - The model, or a list of candidates of which the best for the host is planned.
       - A catalog id such as V(deepseek-v3.1), the RV(prositronic.infra.gguf_info#module:gguf) of a file, or the value
         of P(prositronic.infra.from_hf_config#filter).
-      - A capability, V(code), V(multilingual), V(thinking), V(tool-calls) or V(vision), or
+      - >-
+        A capability, V(code), V(multilingual), V(thinking), V(tool-calls) or V(vision), or
         V({capabilities: [code, tool-calls]}), stands for every model of the catalog that has it. Capabilities are what
         publishers claim.
       - The best runs from memory and gives what is asked for, has the better placement as O(objective) says, a
