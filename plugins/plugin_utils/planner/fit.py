@@ -6,19 +6,23 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from ..catalog import access as catalog
 from ..contract.host import InferenceHost
 from ..contract.plan import Plan
 from ..contract.request import FitRequest
 from ..model.model import Model
+from .advice import advised
 from .backend import backend
 from .candidate import Candidate, candidate
-from .choices import choices
+from .choices import Choice, choices
 from .costs import Costs
+from .kept import installed
 from .machine import Machine, machine
-from .ranking import ranking
+from .ranking import Ranking, ranking
 from .tell import tell
-from .why import short_plan, why
+from .why import behind, short_plan, why
 
 
 def fit(host: InferenceHost, wish: FitRequest) -> Plan:
@@ -48,7 +52,25 @@ def choose(place: Machine, wish: FitRequest) -> Plan:
         # What else could give the context has to be compared at the context that is asked for.
         return candidate(place, costs, wish, engine, insist=len(open_choices) > 1)
 
-    ranked = ranking(place, wish, open_choices, costs_of, search)
+    ranked = _kept(place, wish, open_choices, costs_of, search) or ranking(place, wish, open_choices, costs_of, search)
     first = ranked.best[0]
-    others = [short_plan(other, first, wish) for other in ranked.best[1:]]
-    return tell(place, first.candidate, wish, engine, warnings, why(ranked, wish), others)
+    others = [short_plan(other.candidate, behind(first, other, wish)) for other in ranked.best[1:] if other.candidate]
+    plan = tell(place, first.candidate, wish, engine, warnings, why(ranked, wish), others)
+    return advised(plan, place, first, wish, engine, costs_of)
+
+
+def _kept(
+    place: Machine,
+    wish: FitRequest,
+    open_choices: list[Choice],
+    costs_of: t.Callable[[Model], Costs],
+    search: t.Callable[[Costs], Candidate],
+) -> Ranking | None:
+    """Return the choice that was installed for this very wish, if its plan still holds: nothing else is looked at."""
+    instance = installed(place, wish)
+    if instance is None or len(open_choices) == 1:
+        return None
+    same = [one for one in open_choices if (one.value, one.quant) == (instance.model, instance.quant)]
+    held = ranking(place, wish, same, costs_of, search) if len(same) == 1 else None
+    found = held.best[0].candidate if held else None
+    return held if found and found.plan_id == instance.plan_id else None

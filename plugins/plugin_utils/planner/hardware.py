@@ -60,7 +60,7 @@ def smallest_hardware(wish: HardwareWish) -> Hardware:
         cache_type=shape.cache_type,
         reserve_bytes_per_gpu=wish.reserve.vram_bytes_per_gpu,
         options=[*whole, *shared],
-        servers=sizing.servers(None if wish.gpus is None else {kind.id for kind in kinds}),
+        servers=sizing.servers(None if wish.gpus is None else {kind.id for kind in kinds}, TOLD),
         warnings=[
             *costs.model.warnings,
             *(
@@ -70,6 +70,12 @@ def smallest_hardware(wish: HardwareWish) -> Hardware:
             ),
         ],
     )
+
+
+def servers(costs: Costs, wish: HardwareWish, told: int) -> list[ServerOption]:
+    """Return the servers with the least memory that run a model from memory and fast enough, so many of them."""
+    context = min(wish.context.wanted or costs.trained_context, costs.trained_context)
+    return _Sizing(costs, wish, Shape(context, wish.parallel, wish.allow.cache_types[0])).servers(None, told)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -155,7 +161,7 @@ class _Sizing:
                 return one
         return None
 
-    def servers(self, gpus: set[str] | None) -> list[ServerOption]:
+    def servers(self, gpus: set[str] | None, told: int) -> list[ServerOption]:
         """Return servers of the catalog that run the model from memory and fast enough, those with the least memory first."""
         entries = [catalog.server(name) for name in catalog.names("server")]
         sized = [
@@ -166,7 +172,7 @@ class _Sizing:
         known: dict[tuple[t.Any, ...], tuple[Machine, Found] | None] = {}
         options: list[ServerOption] = []
         for memory, entry in sorted(sized, key=lambda pair: (pair[0], pair[1]["memory_bytes"] or 0, pair[1]["id"])):
-            if len(options) >= TOLD:
+            if len(options) >= told:
                 break
             if memory + (entry["memory_bytes"] or 0) < self.costs.model_bytes:
                 continue

@@ -11,17 +11,13 @@ import typing as t
 from ..contract.plan import ShortPlan
 from ..contract.request import FitRequest
 from ..units import figure
+from .candidate import Candidate
+from .goal import PLACES
 from .preference import Standing
 from .ranking import Ranked, Ranking
 from .search import RANK
 
-_PLACES = {
-    RANK["gpu"]: "on GPUs",
-    RANK["gpu+host"]: "on GPUs and in RAM",
-    RANK["host"]: "in RAM",
-    RANK["disk"]: "from disk",
-    RANK["none"]: "nowhere",
-}
+_PLACES = {rank: PLACES[placement] for placement, rank in RANK.items()}
 
 
 def why(ranking: Ranking, wish: FitRequest) -> str | None:
@@ -40,11 +36,8 @@ def why(ranking: Ranking, wish: FitRequest) -> str | None:
     return f"{text}; {_label(nearest)} has the better quality, but {behind(first, nearest, wish)}"
 
 
-def short_plan(one: Ranked, first: Ranked | None, wish: FitRequest) -> ShortPlan:
-    """Return a searched choice in a line, with what puts it behind the first."""
-    candidate = one.candidate
-    if candidate is None:
-        raise TypeError("a choice that was not searched has no plan")
+def short_plan(candidate: Candidate, why: str | None) -> ShortPlan:
+    """Return a candidate in a line."""
     found = candidate.found
     return ShortPlan(
         model=candidate.model.id,
@@ -54,7 +47,7 @@ def short_plan(one: Ranked, first: Ranked | None, wish: FitRequest) -> ShortPlan
         cache_type=found.shape.cache_type if found else None,
         bytes=candidate.costs.model_bytes,
         decode_tokens_per_second=candidate.speed.decode_tokens_per_second if candidate.speed else None,
-        why=behind(first, one, wish) if first else None,
+        why=why,
     )
 
 
