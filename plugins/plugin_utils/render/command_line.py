@@ -75,3 +75,15 @@ def version_options(version: str | None, help: str | None = None) -> Options:
         own.options,
         {key: text for key, text in {**newest.removed, **own.removed}.items() if key not in present},
     )
+
+
+def host_version(text: str | None, planned: str) -> str:
+    """Return the version of a host's llama-server from what its --version prints; `planned` where it prints nothing.
+
+    A build number stands for the release that the collection knows it of; one of another build is named by it.
+    """
+    version, build = help_text.version(text or "")
+    if version is None and build is not None:
+        known = {catalog.engine(name)["build"]: name for name in catalog.engine_versions()}
+        version = known.get(build, f"b{build}")
+    return version or planned

@@ -23,8 +23,8 @@ PLAN = {
 }
 
 
-def args(arguments="", plan=PLAN):
-    return render(f"plan | prositronic.infra.llama_server_args({arguments})", plan=plan, context=8192, help=HELP)
+def args(arguments="", plan=None):
+    return render(f"plan | prositronic.infra.llama_server_args({arguments})", plan=plan or PLAN, context=8192, help=HELP)
 
 
 def test_a_plan():
@@ -52,8 +52,8 @@ def test_the_data_counts_for_a_version_that_is_known():
         ("", {**PLAN, "launch": None}, "the plan has no launch, since its model does not fit"),
         ("options={'ctx_size': 1}", PLAN, "options: 'ctx_size' is decided by the plan"),
         ("options=[1]", PLAN, "options: give a mapping"),
-        ("engine='9.9.9'", {}, "engine '9.9.9' is not known"),
-        ("engine='9.9.9', help='no such file'", {}, "lists no options"),
+        ("engine='9.9.9'", {"ctx_size": 1}, "engine '9.9.9' is not known"),
+        ("engine='9.9.9', help='no such file'", {"ctx_size": 1}, "lists no options"),
         ("engine='9.9.9', help=help", {"no_mmap": True}, "not in llama.cpp 9.9.9 any more; use load_mode: none"),
         ("", "text", "give a plan, or a launch"),
     ],
