@@ -355,15 +355,16 @@ class Host:
             cgroups.unified() / cgroups.PARENT / self.lab.name / self.name / "payload" / "init.scope" / "cgroup.procs"
         )
         try:
-            return min(int(line) for line in scope.read_text(encoding="ascii").split())
-        except (OSError, ValueError):
-            raise LabError(f"{self.name} is not running") from None
-
-    def _is_another_boot(self, before: int) -> bool:
-        try:
-            return self._first_process() != before
-        except LabError:
-            return False
+            members = scope.read_text(encoding="ascii").split()
+        except OSError:
+            members = []
+        # systemd forks helpers there, and process numbers start anew at their end: the lowest need not be the first
+        for member in members:
+            with contextlib.suppress(OSError):
+                status = Path(f"/proc/{member}/status").read_text(encoding="utf-8")
+                if re.search(r"^NSpid:.*\t1$", status, re.MULTILINE):
+                    return int(member)
+        raise LabError(f"{self.name} is not running")
 
     def run(
         self,
