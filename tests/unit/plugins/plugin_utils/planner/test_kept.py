@@ -37,6 +37,8 @@ def _instance(plan, running=True):
         "name": "chat",
         "plan_id": plan["plan_id"],
         "request_id": plan["request_id"],
+        "model": plan["model"]["id"],
+        "quant": plan["quant"]["name"],
         "launch": plan["launch"],
         "gpu_memory_bytes": [
             {"uuid": device["uuid"], "bytes": device["total_bytes"] if running else 0}
@@ -92,3 +94,13 @@ def test_a_gpu_that_is_gone_is_planned_around(plan):
     host["gpus"] = host["gpus"][:1]
     again = answers.model_fit(host, **WISH)
     assert [device["uuid"] for device in again["memory"]["devices"]] == ["GPU-a"]
+
+
+def test_a_choice_that_was_installed_is_not_made_anew():
+    """With more memory a better quant would fit; that is no reason to load another file."""
+    wish = {"model": ["qwen3-4b", "llama-3.2-3b-instruct"], "quant": "auto", "name": "chat", "context": 8192}
+    plan = answers.model_fit(_host(5 * GIB), **wish)
+    again = answers.model_fit(_host(12 * GIB, instances=[_instance(plan, running=False)]), **wish)
+    fresh = answers.model_fit(_host(12 * GIB), **wish)
+    assert again["plan_id"] == plan["plan_id"] != fresh["plan_id"]
+    assert answers.model_fit(_host(12 * GIB, instances=[_instance(plan, False)]), **wish, replan=True) == fresh
