@@ -15,6 +15,7 @@ from .anatomy import Anatomy
 from .compute_buffer.builder import Setting
 from .compute_buffer.reserve import Buffers, compute_buffers
 from .compute_buffer.schedule import PIPELINE_COPIES
+from .crashes import check_slots
 from .kv_cache import Bytes, cache_bytes, check_types
 from .options import Options
 from .placement import HOST, cumulative_split, layer_devices
@@ -54,6 +55,7 @@ def prepare(anatomy: Anatomy, options: Options) -> Caches:
     known = anatomy.memo.get(key)
     if known is None:
         check_types(anatomy, options.types)
+        check_slots(anatomy, options.context)
         known = anatomy.memo[key] = Caches(
             cache_bytes(anatomy, options.context, options.types), state_bytes(anatomy, options.context)
         )

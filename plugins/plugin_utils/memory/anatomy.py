@@ -89,6 +89,63 @@ def anatomy_of(model: Model) -> Anatomy:
     return known
 
 
+# Keys that are numbers in every header; those in the second set may be a list with a number for each block.
+NUMBERS = frozenset(
+    {
+        "altup.num_inputs",
+        "attention.head_count",
+        "attention.head_count_kv",
+        "attention.indexer.block_size",
+        "attention.indexer.head_count",
+        "attention.indexer.key_length",
+        "attention.indexer.top_k",
+        "attention.key_length",
+        "attention.key_length_swa",
+        "attention.kv_lora_rank",
+        "attention.output_group_count",
+        "attention.shared_kv_layers",
+        "attention.sliding_window",
+        "attention.value_length",
+        "attention.value_length_swa",
+        "block_count",
+        "context_length",
+        "embedding_length",
+        "embedding_length_per_layer_input",
+        "expert_count",
+        "expert_group_count",
+        "expert_group_used_count",
+        "expert_used_count",
+        "feed_forward_length",
+        "full_attention_interval",
+        "hyper_connection.count",
+        "kda.head_dim",
+        "leading_dense_block_count",
+        "n_deepstack_layers",
+        "nextn_predict_layers",
+        "rope.dimension_count",
+        "shortconv.l_cache",
+        "ssm.conv_kernel",
+        "ssm.group_count",
+        "ssm.inner_size",
+        "ssm.state_size",
+        "ssm.time_step_rank",
+    }
+)
+PER_BLOCK = frozenset(
+    {"attention.compress_ratios", "attention.head_count", "attention.head_count_kv", "feed_forward_length"}
+)
+
+
+def _check_numbers(model: Model, keys: t.Mapping[str, t.Any]) -> None:
+    for key in NUMBERS | PER_BLOCK:
+        value = keys.get(key)
+        values = value if key in PER_BLOCK and isinstance(value, (list, tuple)) and value else [value]
+        if value is not None and not all(isinstance(item, int) and item >= 0 for item in values):
+            raise UnknownModel(
+                f"model {model.id}: '{model.architecture}.{key}' in the header is not a number from 0 on"
+            )
+
+
 def _read(model: Model) -> Anatomy:
     name = model.architecture
     architecture = ARCHITECTURES.get(name)
@@ -98,13 +155,18 @@ def _read(model: Model) -> Anatomy:
         )
     prefix = f"{name}."
     keys = {key[len(prefix) :]: value for key, value in model.metadata.items() if key.startswith(prefix)}
+    _check_numbers(model, keys)
     n_layer = _required(model, keys, "block_count")
     embd = _required(model, keys, "embedding_length")
     n_trunk = n_layer - int(keys.get("nextn_predict_layers") or 0)
+    if n_trunk <= 0:
+        raise UnknownModel(f"model {model.id}: '{name}.nextn_predict_layers' leaves none of its {n_layer} blocks")
     shared, blocks = _grouped(model.tensors, n_layer)
     window, windowed = _windows(model, keys, architecture.window, n_layer)
     layers = _layers(model, keys, architecture, blocks, n_layer, n_trunk, embd, windowed)
     embedding = shared.get("token_embd.weight")
+    if embedding is None or len(embedding.shape) != 2:
+        raise UnknownModel(f"model {model.id}: there is no matrix 'token_embd.weight' among its tensors")
     return Anatomy(
         model=model,
         name=name,
@@ -112,14 +174,14 @@ def _read(model: Model) -> Anatomy:
         n_layer=n_layer,
         n_trunk=n_trunk,
         embd=embd,
-        vocab=embedding.shape[1] if embedding and len(embedding.shape) > 1 else int(keys.get("vocab_size") or 0),
+        vocab=embedding.shape[1],
         trained=int(keys.get("context_length") or 0) or _required(model, keys, "context_length"),
         window=window,
         mla="attention.key_length_mla" in keys,
         layers=layers,
         globals=shared,
         blocks=blocks,
-        tied="output.weight" not in shared and embedding is not None,
+        tied="output.weight" not in shared,
         keys=keys,
     )
 

@@ -19,6 +19,7 @@ from ..anatomy import Anatomy, Layer
 from ..context import Context
 from ..kv_cache import CacheTypes, cells_of
 from ..placement import HOST
+from ..refusals import UnknownModel
 from ..weights import NO_OVERRIDES, Overrides, device_of, device_outside_blocks
 from .graph import OUTPUT, Graph, Node, Shape
 
@@ -72,6 +73,10 @@ class Builder:
         """Make the graph of these blocks, in this order."""
         raise NotImplementedError
 
+    def tensors(self) -> int:
+        """How many tensors the graph has, with the weights and caches it reads."""
+        return len(self.graph.nodes) + len(self.graph.leaves) + len(self._weights)
+
     # what is there already
 
     def weight(self, name: str, layer: int = -1) -> Node | None:
@@ -87,12 +92,28 @@ class Builder:
         return node
 
     def need(self, name: str, layer: int = -1) -> Node:
-        """The tensor `name`, which this kind of model always has."""
+        """The tensor `name`, which this kind of model always has.
+
+        :raises UnknownModel: this one does not.
+        """
         node = self.weight(name, layer)
         if node is None:
             where = f"blk.{layer}.{name}" if layer >= 0 else name
-            raise KeyError(where)
+            raise UnknownModel(
+                f"model {self.anatomy.model.id}: there is no tensor '{where}', as {self.anatomy.name} has"
+            )
         return node
+
+    def number(self, key: str) -> int:
+        """The value of a key that this kind of model always has.
+
+        :raises UnknownModel: this one does not.
+        """
+        value = self.anatomy.get(key)
+        if not isinstance(value, int) or value <= 0:
+            name = self.anatomy.name
+            raise UnknownModel(f"model {self.anatomy.model.id}: the header has no '{name}.{key}', a positive number")
+        return value
 
     def _device(self, name: str, layer: int) -> int:
         devices = self.setting.devices
@@ -239,7 +260,7 @@ class Builder:
         `router_input`, `logits`, `probs`, `selected`: where a family makes these itself.
         """
         graph = self.graph
-        used = int(self.anatomy.get("expert_used_count", 1))
+        used = self.number("expert_used_count")
         tokens = x.ne[1]
         if probs is None:
             if logits is None:

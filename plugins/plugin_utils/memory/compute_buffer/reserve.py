@@ -10,7 +10,9 @@ import typing as t
 
 from ..alignment import CPU_ALIGNMENT, CUDA_ALIGNMENT, PINNED_ALIGNMENT
 from ..anatomy import Anatomy
+from ..crashes import check_graph, graph_capacity
 from ..placement import HOST
+from ..refusals import UnknownModel
 from ..weights import Overrides
 from .allocate import buffer_sizes
 from .builder import Builder, Setting
@@ -55,7 +57,12 @@ REMEMBERED = 8192
 def make(anatomy: Anatomy, setting: Setting, blocks: t.Sequence[int]) -> Builder:
     """Return the builder with the graph of these blocks."""
     builder = GRAPHS[anatomy.architecture.graph](anatomy, setting)
-    builder.build(blocks)
+    try:
+        builder.build(blocks)
+    except ZeroDivisionError as error:
+        raise UnknownModel(
+            f"model {anatomy.model.id}: a number in the header is 0 that {anatomy.name} divides by, such as a count of heads"
+        ) from error
     return builder
 
 
@@ -102,9 +109,22 @@ def reserve(anatomy: Anatomy, setting: Setting, automatic: bool, blocks: t.Seque
     if automatic and setting.n_gpus and mixed and not flash_attention_stays(anatomy, setting, blocks):
         setting = setting._replace(flash=False)
     builder = make(anatomy, setting, blocks)
+    check_graph(anatomy, _tensors_in_all(builder, setting, blocks))
     graph, cpu = builder.graph, builder.cpu
     assign(graph.nodes, graph.leaves, cpu, setting.op_offload)
     schedule = split(graph.nodes, graph.leaves, cpu, setting.copies)
     host_alignment = PINNED_ALIGNMENT if cpu else CPU_ALIGNMENT
     sizes = buffer_sizes(schedule, (CUDA_ALIGNMENT,) * cpu + (host_alignment,))
     return Buffers(tuple(sizes[:cpu]), sizes[cpu], setting.flash)
+
+
+def _tensors_in_all(builder: Builder, setting: Setting, blocks: t.Sequence[int]) -> int:
+    """Return how many tensors the graph of all blocks has: counted where it may be too many, else extrapolated."""
+    anatomy = builder.anatomy
+    tensors = builder.tensors()
+    if len(blocks) == anatomy.n_trunk:
+        return tensors
+    tensors = tensors * anatomy.n_trunk // len(blocks)
+    if tensors * 10 < 9 * graph_capacity(anatomy):
+        return tensors
+    return make(anatomy, setting, range(anatomy.n_trunk)).tensors()

@@ -298,11 +298,11 @@ class DeepSeek4(Transformer):
         """The mask of the compressed keys with all masked but the best."""
         graph, index, slots, each = self.graph, layer.index, self.slots, self.each
         width, heads = (
-            int(self.anatomy.get("attention.indexer.key_length")),
-            int(self.anatomy.get("attention.indexer.head_count")),
+            self.number("attention.indexer.key_length"),
+            self.number("attention.indexer.head_count"),
         )
         cells = common.ne[0]
-        count = min(cells, int(self.anatomy.get("attention.indexer.top_k")))
+        count = min(cells, self.number("attention.indexer.top_k"))
         zeros = graph.same("FILL", graph.leaf((1, count, each, slots), common.type, flags=0))
         q = graph.reshape(self.mm("indexer.attn_q_b", compressed, index), (width, heads, self.tokens, 1))
         q = graph.reshape(graph.rope(q, self.positions), (width, heads * self.tokens, 1, 1))
@@ -331,7 +331,7 @@ class DeepSeek4(Transformer):
         options.update(probs=probs, gating="sigmoid")
         table = self.weight("ffn_gate_tid2eid.weight", index)
         if table is not None:
-            used = int(self.anatomy.get("expert_used_count"))
+            used = self.number("expert_used_count")
             tokens = self.input("inp_tokens", (self.tokens, 1, 1, 1), "i32")
             options["selected"] = graph.integers("GET_ROWS", (used, self.tokens, 1, 1), table, tokens)
         cur = self.experts(x, index, **options)

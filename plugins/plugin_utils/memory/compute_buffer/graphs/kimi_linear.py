@@ -30,9 +30,9 @@ class KimiLinear(Recurrent, LatentAttention):
         return x
 
     def delta_attention(self, layer: Layer, x: Node) -> Node:
-        graph, index, get = self.graph, layer.index, self.anatomy.get
+        graph, index = self.graph, layer.index
         slots, each, tokens = self.slots, self.each, self.tokens
-        kernel, length, heads = int(get("ssm.conv_kernel")), int(get("kda.head_dim")), layer.heads
+        kernel, length, heads = self.number("ssm.conv_kernel"), self.number("kda.head_dim"), layer.heads
         width = length * heads
         rolling = self.state_cache("r", layer, layer.rolling)
         saved = self.state_cache("s", layer, layer.state)

@@ -28,7 +28,7 @@ class Lfm2(Recurrent):
     def short_convolution(self, layer: Layer, x: Node) -> Node:
         graph, index = self.graph, layer.index
         embd, each, slots = self.anatomy.embd, self.each, self.slots
-        columns = int(self.anatomy.get("shortconv.l_cache")) - 1
+        columns = self.number("shortconv.l_cache") - 1
         rolling = self.state_cache("r", layer, layer.rolling)
         conv = graph.reshape(self.loaded_state(rolling), (columns, embd, slots, 1))
         projected = self.mm("shortconv.in_proj", graph.reshape(x, (embd, each, slots, 1)), index)

@@ -64,7 +64,7 @@ class MiniMaxM3(Transformer):
 
     def indexer_query(self, layer: Layer, x: Node) -> Node:
         graph, index = self.graph, layer.index
-        heads = int(self.anatomy.get("attention.indexer.head_count"))
+        heads = self.number("attention.indexer.head_count")
         q = graph.reshape(self.mm("indexer.q_proj", x, index), (layer.indexer_k, heads, self.tokens, 1))
         return graph.rope(self.norm(q, "indexer.q_norm", index), self.positions)
 
@@ -104,7 +104,7 @@ class MiniMaxM3(Transformer):
         graph, streams, width = self.graph, self.context.streams, layer.indexer_k
         cells, each = self.context.n_ctx_seq, self.tokens // streams
         heads = indexer_q.ne[1]
-        blocks = POSITIONS_AT_START // int(self.anatomy.get("attention.indexer.block_size"))
+        blocks = POSITIONS_AT_START // self.number("attention.indexer.block_size")
         positions = self.input("msa_positions", (POSITIONS_AT_START, streams, 1, 1), "i32")
         bias = self.input("msa_bias", (POSITIONS_AT_START, self.tokens, 1, 1))
         block_bias = self.input("msa_block_bias", (blocks, self.tokens, 1, 1))
@@ -119,7 +119,7 @@ class MiniMaxM3(Transformer):
         pooled = graph.op("POOL_2D", (blocks, heads, each, 1), scores)
         own_bias = graph.view(block_bias, (blocks, 1, each, 1))
         pooled = graph.add(pooled, own_bias)
-        count = min(blocks, int(self.anatomy.get("attention.indexer.top_k")))
+        count = min(blocks, self.number("attention.indexer.top_k"))
         best = graph.integers("TOP_K", (count, heads, each, 1), pooled)
         zeros = graph.reshape(graph.scale(graph.cast(best, "f32")), (1, count, heads * each, 1))
         rows = graph.reshape(best, (count, heads * each, 1, 1))

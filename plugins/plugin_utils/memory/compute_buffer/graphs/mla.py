@@ -30,7 +30,7 @@ class LatentAttention(Transformer):
 
     @property
     def rope_length(self) -> int:
-        return int(self.anatomy.get("rope.dimension_count"))
+        return self.number("rope.dimension_count")
 
     def latent_query(self, layer: Layer, x: Node) -> tuple[Node, Node | None]:
         """Q over the latent rows `[latent + rope, heads, tokens]`, and the compressed Q it is made of, if it is."""
@@ -92,7 +92,7 @@ class SparseLatentAttention(LatentAttention):
 
     @property
     def indexer_rotation(self) -> Node:
-        side = int(self.anatomy.get("attention.indexer.key_length"))
+        side = self.number("attention.indexer.key_length")
         return self.input("indexer_rotation", (side, side, 1, 1))
 
     def indexer_cells(self) -> Node:
@@ -119,7 +119,7 @@ class SparseLatentAttention(LatentAttention):
     def best_cells(self, layer: Layer, x: Node, compressed: Node) -> Node:
         """The cells with the highest scores, for each token."""
         graph, index, tokens = self.graph, layer.index, self.tokens
-        width, heads = layer.indexer_k, int(self.anatomy.get("attention.indexer.head_count"))
+        width, heads = layer.indexer_k, self.number("attention.indexer.head_count")
         streams, cells = self.context.streams, self.context.n_ctx_seq
         each = tokens // streams
         q = self.mm("indexer.attn_q_b", compressed, index)
@@ -129,7 +129,7 @@ class SparseLatentAttention(LatentAttention):
         weights = self.mm("indexer.proj", x, index)
         weights = graph.scale(graph.part(weights, (heads, each, 1, streams)))
         scores = graph.op("LIGHTNING_INDEXER", (cells, each, 1, streams), q, k, weights, self.indexer_mask())
-        count = min(cells, int(self.anatomy.get("attention.indexer.top_k")))
+        count = min(cells, self.number("attention.indexer.top_k"))
         best = graph.integers("TOP_K", (count, each, 1, streams), scores)
         return graph.integers("CONT", best.ne, best)
 

@@ -34,11 +34,11 @@ class Qwen3Next(Recurrent):
         return self.mm("attn_output", graph.mul(cur, graph.unary(gate)), index)
 
     def delta_net(self, layer: Layer, x: Node) -> Node:
-        graph, index, get = self.graph, layer.index, self.anatomy.get
+        graph, index = self.graph, layer.index
         slots, each = self.slots, self.each
-        kernel, inner = int(get("ssm.conv_kernel")), int(get("ssm.inner_size"))
-        length, key_heads = int(get("ssm.state_size")), int(get("ssm.group_count"))
-        heads = int(get("ssm.time_step_rank"))
+        kernel, inner = self.number("ssm.conv_kernel"), self.number("ssm.inner_size")
+        length, key_heads = self.number("ssm.state_size"), self.number("ssm.group_count")
+        heads = self.number("ssm.time_step_rank")
         width = inner + 2 * key_heads * length
         rolling = self.state_cache("r", layer, layer.rolling)
         saved = self.state_cache("s", layer, layer.state)
@@ -83,7 +83,7 @@ class Qwen3Next(Recurrent):
         graph, index = self.graph, layer.index
         each, slots = self.each, self.slots
         if self.weight("ssm_ba.weight", index) is not None:
-            key_heads = int(self.anatomy.get("ssm.group_count"))
+            key_heads = self.number("ssm.group_count")
             both = self.mm("ssm_ba", x, index)
             ratio = heads // key_heads
             both = graph.reshape(both, (2 * ratio, key_heads, each, slots))

@@ -90,11 +90,11 @@ class Recurrent(Transformer):
 
     def mamba2(self, layer: Layer, x: Node) -> Node:
         """A Mamba 2 mixer with its output matrix."""
-        graph, index, get = self.graph, layer.index, self.anatomy.get
+        graph, index = self.graph, layer.index
         slots, each = self.slots, self.each
-        kernel, inner = int(get("ssm.conv_kernel")), int(get("ssm.inner_size"))
-        state, groups = int(get("ssm.state_size")), int(get("ssm.group_count", 1))
-        heads = int(get("ssm.time_step_rank"))
+        kernel, inner = self.number("ssm.conv_kernel"), self.number("ssm.inner_size")
+        state, groups = self.number("ssm.state_size"), int(self.anatomy.get("ssm.group_count", 1))
+        heads = self.number("ssm.time_step_rank")
         length = inner // heads
         width = inner + 2 * groups * state
         rolling = self.state_cache("r", layer, layer.rolling)
@@ -153,10 +153,10 @@ class Recurrent(Transformer):
 
     def mamba1(self, layer: Layer, x: Node) -> Node:
         """A Mamba 1 mixer, with Jamba's norms where the model has them, as `[embd, tokens]`."""
-        graph, index, get = self.graph, layer.index, self.anatomy.get
+        graph, index = self.graph, layer.index
         slots, each = self.slots, self.each
-        kernel, inner = int(get("ssm.conv_kernel")), int(get("ssm.inner_size"))
-        state, rank = int(get("ssm.state_size")), int(get("ssm.time_step_rank"))
+        kernel, inner = self.number("ssm.conv_kernel"), self.number("ssm.inner_size")
+        state, rank = self.number("ssm.state_size"), self.number("ssm.time_step_rank")
         rolling = self.state_cache("r", layer, layer.rolling)
         saved = self.state_cache("s", layer, layer.state)
         conv = graph.reshape(self.loaded_state(rolling), (kernel - 1, inner, slots, 1))
