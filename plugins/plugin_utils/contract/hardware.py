@@ -55,7 +55,7 @@ class Hardware(Contract):
     `reserve_bytes_per_gpu` was left alone on each GPU; free memory is the catalog's, so measure before you buy.
     """
 
-    schema_version: t.Literal[1] = Field(SCHEMA_VERSION, alias="schema")
+    schema_version: t.Literal[1] = Field(default=SCHEMA_VERSION, alias="schema")
     model: str
     quant: str
     bytes: int

@@ -17,14 +17,14 @@ from .candidate import Candidate
 from .costs import Costs
 from .goal import goal_of
 from .machine import Machine
-from .ranking import Ranked
+from .ranking import Searched
 from .upgrades import upgrades
 
 
 def advised(
     plan: Plan,
     place: Machine,
-    first: Ranked,
+    first: Searched,
     wish: FitRequest,
     engine: PlanEngine,
     costs_of: t.Callable[[Model], Costs],
@@ -34,7 +34,7 @@ def advised(
     :param first: what the plan was told from.
     """
     candidate = first.candidate
-    if candidate is None or wish.advice == "never" or (wish.advice == "unfit" and candidate.fits):
+    if wish.advice == "never" or (wish.advice == "unfit" and candidate.fits):
         return plan
     goal = goal_of(candidate)
     if goal is None:

@@ -10,7 +10,7 @@ import typing as t
 
 from ..catalog import overview
 from ..contract.plan import PlanEngine, ShortPlan
-from ..contract.request import FitRequest, HardwareWish
+from ..contract.request import ContextWish, FitRequest, HardwareWish
 from ..model.model import Model
 from .candidate import Candidate, candidate
 from .choices import choices
@@ -20,7 +20,7 @@ from .hardware import servers
 from .machine import Machine
 from .preference import ENOUGH_CONTEXT
 from .quants import AUTO
-from .ranking import Ranked, ranking
+from .ranking import Searched, ranking
 from .why import short_plan
 
 # The type that costs the least quality of those smaller than f16.
@@ -31,7 +31,7 @@ SERVERS_TOLD = 2
 
 def alternatives(
     place: Machine,
-    first: Ranked,
+    first: Searched,
     goal: Goal,
     wish: FitRequest,
     engine: PlanEngine,
@@ -42,25 +42,24 @@ def alternatives(
     def search(costs: Costs) -> Candidate:
         return candidate(place, costs, wish, engine)
 
-    def best(other: FitRequest, told: int) -> list[Ranked]:
+    def best(other: FitRequest, told: int) -> list[Searched]:
         return [
             one
             for one in ranking(place, other, choices(other), costs_of, search, told).best[:told]
-            if one.candidate and reached(goal, one.candidate)
+            if reached(goal, one.candidate)
         ]
 
     value, mine = first.choice.value, first.candidate
-    if mine is None:
-        return []
     found = list(_other_cache(place, mine, goal, wish, engine))
     if first.choice.quant and not first.choice.open:
         smaller = best(wish.model_copy(update={"model": value, "quant": AUTO}), 1)
-        found += [_told(one, "a smaller quantisation") for one in smaller]
+        found += [short_plan(one.candidate, "a smaller quantisation") for one in smaller]
     row = overview.models().get(mine.model.id)
     if row and row.capabilities and not first.choice.open:
         able = {"capabilities": sorted(row.capabilities)}
         others = best(wish.model_copy(update={"model": able, "quant": AUTO}), MODELS_TOLD)
-        found += [_told(one, f"can do {', '.join(able['capabilities'])} too") for one in others if _id(one) != row.id]
+        does = f"can do {', '.join(able['capabilities'])} too"
+        found += [short_plan(one.candidate, does) for one in others if one.candidate.model.id != row.id]
     if goal == "memory":
         found += _rented(mine, value, wish)
     return found
@@ -87,7 +86,7 @@ def _rented(mine: Candidate, value: t.Any, wish: FitRequest) -> list[ShortPlan]:
     demand = HardwareWish(
         model=value,
         quant=mine.model.quant,
-        context={"wanted": context},
+        context=ContextWish(wanted=context, minimum=min(wish.context.minimum, context)),
         speed=wish.speed,
         parallel=wish.parallel,
         allow=wish.allow,
@@ -108,11 +107,3 @@ def _rented(mine: Candidate, value: t.Any, wish: FitRequest) -> list[ShortPlan]:
         )
         for server in servers(mine.costs, demand, SERVERS_TOLD)
     ]
-
-
-def _told(one: Ranked, why: str) -> ShortPlan:
-    return short_plan(t.cast(Candidate, one.candidate), why)
-
-
-def _id(one: Ranked) -> str:
-    return one.candidate.model.id if one.candidate else ""

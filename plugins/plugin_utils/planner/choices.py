@@ -111,7 +111,7 @@ def choices(wish: FitRequest) -> list[Choice]:
 def _models(entry: t.Any) -> list[tuple[t.Any, bool]]:
     """Return the models that an entry of `model` stands for, and whether it left them open."""
     if isinstance(entry, dict) and set(entry) == {"capabilities"}:
-        wanted = set(Capabilities.read(entry, "model").capabilities)
+        wanted: set[str] = set(Capabilities.read(entry, "model").capabilities)
     elif isinstance(entry, str) and entry in CAPABILITIES:
         wanted = {entry}
     elif isinstance(entry, str):

@@ -54,7 +54,7 @@ def choose(place: Machine, wish: FitRequest) -> Plan:
 
     ranked = _kept(place, wish, open_choices, costs_of, search) or ranking(place, wish, open_choices, costs_of, search)
     first = ranked.best[0]
-    others = [short_plan(other.candidate, behind(first, other, wish)) for other in ranked.best[1:] if other.candidate]
+    others = [short_plan(other.candidate, behind(first, other, wish)) for other in ranked.best[1:]]
     plan = tell(place, first.candidate, wish, engine, warnings, why(ranked, wish), others)
     return advised(plan, place, first, wish, engine, costs_of)
 
@@ -72,5 +72,4 @@ def _kept(
         return None
     same = [one for one in open_choices if (one.value, one.quant) == (instance.model, instance.quant)]
     held = ranking(place, wish, same, costs_of, search) if len(same) == 1 else None
-    found = held.best[0].candidate if held else None
-    return held if found and found.plan_id == instance.plan_id else None
+    return held if held and held.best[0].candidate.plan_id == instance.plan_id else None

@@ -32,18 +32,24 @@ TOLD = 5
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Ranked:
-    """A choice and where it stands; `candidate` is None where that is only what it could be at best."""
+    """A choice and where it stands: as found, or at the very best where it was not searched."""
 
     choice: Choice
     standing: Standing
-    candidate: Candidate | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Searched(Ranked):
+    """A choice that was searched, and what was found."""
+
+    candidate: Candidate
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Ranking:
-    """The best of each group, the best first, all searched; and every choice that there was."""
+    """The best of each group, the best first; and every choice that there was."""
 
-    best: list[Ranked]
+    best: list[Searched]
     all: list[Ranked]
 
 
@@ -62,7 +68,7 @@ def ranking(
     """
     if len(choices) == 1:
         candidate = search(costs_of(choices[0].model()))
-        only = Ranked(choices[0], standing(candidate, wish), candidate)
+        only = Searched(choices[0], standing(candidate, wish), candidate)
         return Ranking([only], [only])
     return _Race(Outlook(place, wish), wish, choices, costs_of, search, told).run()
 
@@ -87,11 +93,11 @@ class _Race:
         self.ranked: dict[int, Ranked] = {}
         self.known: dict[int, Known] = {}
         self.costs: dict[int, Costs] = {}
-        self.best: dict[t.Hashable, Ranked] = {}
+        self.best: dict[t.Hashable, Searched] = {}
         for number, choice in enumerate(choices):
             with _passing_over(choice):
                 known = self.known[number] = choice.known()
-                self.ranked[number] = Ranked(choice, outlook.by_catalog(known), None)
+                self.ranked[number] = Ranked(choice, outlook.by_catalog(known))
 
     def run(self) -> Ranking:
         queue = [(one.standing, number) for number, one in self.ranked.items()]
@@ -124,10 +130,10 @@ class _Race:
             costs = self.costs[number] = self.costs_of(choice.model())
             outlook = self.outlook.by_tensors(self.known[number], costs)
             # Both hold, so the worse of the two does.
-            self.ranked[number] = Ranked(choice, max(outlook, self.ranked[number].standing), None)
+            self.ranked[number] = Ranked(choice, max(outlook, self.ranked[number].standing))
             return False
         candidate = self.search(self.costs.pop(number))
-        one = self.ranked[number] = Ranked(choice, standing(candidate, self.wish), candidate)
+        one = self.ranked[number] = Searched(choice, standing(candidate, self.wish), candidate)
         own = self.best.get(choice.group)
         if own is None or one.standing < own.standing:
             self.best[choice.group] = one

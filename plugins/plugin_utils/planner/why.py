@@ -14,7 +14,7 @@ from ..units import figure
 from .candidate import Candidate
 from .goal import PLACES
 from .preference import Standing
-from .ranking import Ranked, Ranking
+from .ranking import Ranked, Ranking, Searched
 from .search import RANK
 
 _PLACES = {rank: PLACES[placement] for placement, rank in RANK.items()}
@@ -93,7 +93,7 @@ def _low_tier(other: Ranked, _first: Ranked, _wish: FitRequest) -> str:
 
 
 def _cramped(other: Ranked, first: Ranked, _wish: FitRequest) -> str:
-    if other.candidate is None or other.candidate.found is None:
+    if not isinstance(other, Searched) or other.candidate.found is None:
         return "has less context"
     return f"has {other.candidate.found.memory.n_ctx_seq:,} tokens of context only"
 
