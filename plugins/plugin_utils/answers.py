@@ -18,6 +18,7 @@ from .memory.estimate import estimate
 from .model import source
 from .planner import fleet, hardware
 from .planner.fit import fit
+from .render import helmfile, helmfile_tree
 from .render.table import table
 
 
@@ -77,3 +78,15 @@ def smallest_hardware(model: t.Any, **wish: t.Any) -> dict[str, t.Any]:
 def fitting(plan: t.Any) -> bool:
     """Return whether a plan runs its model from memory."""
     return Plan.read(plan, "plan").fits
+
+
+def helmfile_values(plan: t.Any, **named: t.Any) -> str:
+    """Return the state values of a plan for helmfile, as YAML text; see `render/helmfile.py` for the arguments."""
+    return helmfile.helmfile_values(plan, **named)
+
+
+def helmfile_values_tree(dest: t.Any, check: bool = False, **selection: t.Any) -> dict[str, t.Any]:
+    """Write the values of every combination of a selection below `dest`; with `check`, only say what would change."""
+    if not isinstance(dest, str) or not dest:
+        raise ContractError("dest: give the folder to write to")
+    return helmfile_tree.publish(dest, helmfile_tree.Selection.read(selection, "arguments"), check)

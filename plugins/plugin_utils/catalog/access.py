@@ -137,6 +137,12 @@ def published_files(model_name: str) -> list[dict[str, t.Any]]:
         ]
 
 
+@functools.cache
+def data_date() -> str:
+    """Return the day of which the catalog's data are, as 2026-11-21."""
+    return (DATA / "date.txt").read_text(encoding="utf-8").strip()
+
+
 def name_key(kind: str, name: str) -> str:
     """Return what a name is compared by: lower case, words joined by hyphens, for a GPU without the vendor's words."""
     words = re.findall("[a-z0-9]+", name.lower())

@@ -11,6 +11,7 @@ import json
 from .base import SCHEMA_VERSION, Contract
 from .gguf import Gguf
 from .hardware import Hardware
+from .helmfile_values import ChartValues, HelmfileValues
 from .host import InferenceHost
 from .launch import Launch
 from .memory import MemoryEstimate
@@ -20,6 +21,7 @@ from .request import ModelWish
 PUBLISHED: dict[str, type[Contract]] = {
     "gguf": Gguf,
     "hardware": Hardware,
+    "helmfile_values": HelmfileValues,
     "inference_host": InferenceHost,
     "inference_model": ModelWish,
     "launch": Launch,
@@ -33,10 +35,22 @@ def documents() -> dict[str, str]:
     return {f"{name}.schema.json": _text(name, contract) for name, contract in PUBLISHED.items()}
 
 
+def chart_document() -> str:
+    """Return the text of the chart's values.schema.json, in the draft that every Helm 3 reads."""
+    schema = ChartValues.model_json_schema()
+    # Helm adds `global` to the values of every chart.
+    schema["properties"]["global"] = {"type": "object"}
+    return _dumped({"$schema": "http://json-schema.org/draft-07/schema#", **schema})
+
+
 def _text(name: str, contract: type[Contract]) -> str:
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"https://www.prositronic.eu/schemas/{SCHEMA_VERSION}/{name}.schema.json",
         **contract.model_json_schema(),
     }
+    return _dumped(schema)
+
+
+def _dumped(schema: dict[str, object]) -> str:
     return json.dumps(schema, indent=2, sort_keys=False) + "\n"

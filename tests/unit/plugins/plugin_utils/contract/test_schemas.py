@@ -8,14 +8,20 @@ import json
 import pathlib
 
 import pytest
-from ansible_collections.prositronic.infra.plugins.plugin_utils.contract.schemas import documents
+from ansible_collections.prositronic.infra.plugins.plugin_utils.contract.schemas import chart_document, documents
 
-PUBLISHED = pathlib.Path(__file__).resolve().parents[5] / "docs" / "schemas"
+ROOT = pathlib.Path(__file__).resolve().parents[5]
+PUBLISHED = ROOT / "docs" / "schemas"
 
 
 def test_the_published_schemas_are_those_of_the_typed_models():
     published = {path.name: path.read_text(encoding="utf-8") for path in PUBLISHED.glob("*.schema.json")}
     assert published == documents(), "run tools/write_schemas"
+
+
+def test_the_chart_has_the_schema_of_its_typed_values():
+    schema = ROOT / "roles" / "helmfile_values" / "files" / "chart" / "values.schema.json"
+    assert schema.read_text(encoding="utf-8") == chart_document(), "run tools/write_schemas"
 
 
 @pytest.mark.parametrize("name", sorted(documents()))
