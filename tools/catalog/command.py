@@ -30,7 +30,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     command = commands.add_parser("names", help="write the files that find entries, and the overviews of all entries")
-    command.set_defaults(run=lambda arguments: (names.write(), overview.write()))
+    command.set_defaults(run=_names)
 
     command = commands.add_parser("sizes", help="compare predicted sizes with those of published files")
     command.add_argument("--all", action="store_true", help="every file, not only those that differ")
@@ -59,6 +59,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--published-parameters", type=int, help="as the publisher counts them")
     command.set_defaults(run=_add)
     return parser
+
+
+def _names(_arguments: argparse.Namespace) -> None:
+    names.write()
+    overview.write()
 
 
 def _options(arguments: argparse.Namespace) -> None:
