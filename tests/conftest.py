@@ -7,12 +7,21 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
+
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
+# How long the tests of properties look for a counterexample: HYPOTHESIS_PROFILE=thorough looks for long.
+settings.register_profile("quick", max_examples=20, deadline=None)
+settings.register_profile("thorough", max_examples=1000, deadline=None)
+
+
 def pytest_configure() -> None:
+    settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
     # `ansible-test units` has done it, and lets tests of modules import no more of Ansible than modules can.
     if importlib.util.find_spec("ansible_collections") is None:
         from ansible.plugins.loader import init_plugin_loader

@@ -10,7 +10,7 @@ import functools
 
 from ansible_collections.prositronic.infra.plugins.plugin_utils import answers
 from ansible_collections.prositronic.infra.plugins.plugin_utils.planner.search import RANK
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 GIB = 1 << 30
@@ -73,7 +73,6 @@ def _free_of_ram(machine):
     return total - min(4 * GIB, total // 8)
 
 
-@settings(max_examples=150, deadline=None)
 @given(machines, wishes)
 def test_nothing_is_over_its_limit(machine, wish):
     plan = _ask(machine, wish)
@@ -92,7 +91,6 @@ def test_nothing_is_over_its_limit(machine, wish):
     assert (plan["placement"] == "gpu") <= ("n_cpu_moe" not in plan["launch"])
 
 
-@settings(max_examples=100, deadline=None)
 @given(machines, wishes, st.integers(0, 7), st.integers(1, 64), st.integers(0, 256))
 def test_more_memory_is_never_a_worse_plan(machine, wish, which, vram, ram):
     more = {"vram_gib": list(machine["vram_gib"]), "ram_gib": machine["ram_gib"] + ram}
@@ -107,7 +105,6 @@ def test_more_memory_is_never_a_worse_plan(machine, wish, which, vram, ram):
         assert contexts[1] >= contexts[0]
 
 
-@settings(max_examples=30, deadline=None)
 @given(machines, wishes)
 def test_the_same_question_has_the_same_answer(machine, wish):
     first = _ask(machine, wish)
@@ -115,7 +112,6 @@ def test_the_same_question_has_the_same_answer(machine, wish):
     assert _ask(machine, wish) == first
 
 
-@settings(max_examples=60, deadline=None)
 @given(machines, wishes)
 def test_the_ladder_agrees_with_the_plan_of_each_length(machine, wish):
     plan = _ask(machine, wish)
