@@ -144,7 +144,7 @@ def _work(id_: str) -> Work:
     cards = len(row["gpus"])
     left = layers - host_layers
     counts = [left // cards + (index < left % cards) for index in range(cards)]
-    work = Workload(found, depth).work(counts, host_layers, host_experts)
+    work = Workload(found, depth).work(counts, host_layers, [host_experts] * len(counts))
     # llama-bench takes the next token without looking at the logits; a server chooses among them
     return work if row.get("server") else dataclasses.replace(work, logits=0)
 

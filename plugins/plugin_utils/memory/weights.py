@@ -210,6 +210,20 @@ def block_bytes(anatomy: Anatomy) -> list[tuple[Size, Size]]:
     return list(zip(table.rest, table.experts, strict=True))
 
 
+def expert_bytes(anatomy: Anatomy) -> list[dict[str, int]]:
+    """Return for each block what each projection of its routed experts (up, gate, down, gate_up) takes on a GPU."""
+    known: list[dict[str, int]] | None = anatomy.memo.get("experts")
+    if known is None:
+        known = anatomy.memo["experts"] = []
+        for index in range(anatomy.n_layer):
+            sizes: dict[str, int] = {}
+            for name, tensor in loaded(anatomy, index, with_mtp=False):
+                if match := EXPERTS.search(f".{name}"):
+                    sizes[match[1]] = sizes.get(match[1], 0) + size_of(tensor).gpu
+            known.append(sizes)
+    return known
+
+
 def output_bytes(anatomy: Anatomy) -> Size:
     """Return what the output takes beside the blocks, with the second copy of tied embeddings."""
     everywhere = [0] * (anatomy.n_layer + 1)

@@ -52,7 +52,7 @@ def candidate(place: Machine, costs: Costs, wish: FitRequest, engine: PlanEngine
     """
     model = costs.model
     trained = costs.trained_context
-    wanted = min(wish.context.wanted or trained, trained)
+    wanted = wish.context.wanted or trained
     minimum = min(wish.context.minimum, wanted)
     search = Search(place, costs, wish.allow, wish.reserve, minimum)
     instance = installed(place, wish)

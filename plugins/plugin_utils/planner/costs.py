@@ -18,11 +18,11 @@ from ..memory.context import context_of
 from ..memory.estimate import estimate
 from ..memory.kv_cache import CacheTypes, cache_bytes
 from ..memory.recurrent_state import state_bytes
-from ..memory.weights import EXPERTS, block_bytes, output_bytes
+from ..memory.weights import EXPERTS, block_bytes, expert_bytes, output_bytes
 from ..model.model import Model
 from ..speed.activity import activity
 from ..speed.work import Workload
-from .layout import Layout, Shape
+from .layout import PROJECTIONS, Layout, Shape
 from .machine import Device
 
 
@@ -35,17 +35,22 @@ class Costs:
         self._anatomy = anatomy_of(model)
         blocks = block_bytes(self._anatomy)
         self._rest = [rest.gpu for rest, _experts in blocks] + [output_bytes(self._anatomy).gpu]
-        self._experts = [experts.gpu for _rest, experts in blocks] + [0]
         self.layers = len(self._rest)
 
     @functools.cached_property
-    def expert_layers(self) -> int:
-        """Return the number of layers up to the last with routed experts: more than this `n_cpu_moe` cannot move."""
-        return max((index + 1 for index, size in enumerate(self._experts) if size), default=0)
+    def experts(self) -> list[dict[str, int]]:
+        """Return for each layer the bytes on a GPU of its routed experts, by projection; empty where it has none."""
+        found = [*expert_bytes(self._anatomy), {}]
+        return [{name: layer[name] for name in PROJECTIONS if name in layer} for layer in found]
 
-    def layers_with_experts(self, first: int | None = None) -> int:
-        """Return how many layers, or of the first layers, have routed experts."""
-        return sum(1 for size in self._experts[:first] if size)
+    @functools.cached_property
+    def whole_experts(self) -> dict[int, tuple[str, ...]]:
+        """Return the projections of each layer that has routed experts."""
+        return {index: tuple(layer) for index, layer in enumerate(self.experts) if layer}
+
+    def hosted_experts(self, first: int) -> tuple[tuple[int, tuple[str, ...]], ...]:
+        """Return all experts of the layers from `first` on as being with the host."""
+        return tuple(item for item in self.whole_experts.items() if item[0] >= first)
 
     @functools.cached_property
     def model_bytes(self) -> int:
@@ -84,18 +89,18 @@ class Costs:
     @functools.lru_cache(maxsize=64)  # noqa: B019 - as many shapes as one search looks at
     def _cells(self, shape: Shape) -> list[int]:
         """Return the bytes of cache and recurrent state of each layer, when it is on a GPU."""
-        launch = Layout((), ()).launch(shape)
+        launch = Layout((), ()).launch(shape, {})
         context = context_of(self._anatomy.trained, launch.ctx_size, launch.parallel, launch.kv_unified)
         cache = shape.cache_type.upper()
         caches = cache_bytes(self._anatomy, context, CacheTypes(cache, cache))
         states = state_bytes(self._anatomy, context)
         return [kv.gpu + state.gpu for kv, state in zip(caches, states, strict=True)] + [0]
 
-    def on_gpu(self, shape: Shape, host_layers: int, host_experts: int) -> list[int]:
+    def on_gpu(self, shape: Shape, host_layers: int, with_experts: bool) -> list[int]:
         """Return the bytes that each layer from `host_layers` on puts on its GPU, with its share of the cache."""
         cells = self._cells(shape)
         return [
-            self._rest[index] + cells[index] + (self._experts[index] if index >= host_experts else 0)
+            self._rest[index] + cells[index] + (sum(self.experts[index].values()) if with_experts else 0)
             for index in range(host_layers, self.layers)
         ]
 

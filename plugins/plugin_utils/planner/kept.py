@@ -9,7 +9,8 @@ from __future__ import annotations
 from ..contract.host import Instance
 from ..contract.launch import Launch
 from ..contract.request import FitRequest
-from .layout import Layout, Shape
+from .costs import Costs
+from .layout import Layout, Shape, experts_of
 from .machine import Device, Machine
 from .search import Found, Search
 
@@ -37,7 +38,7 @@ def kept(search: Search, instance: Instance) -> Found | None:
     launch = instance.launch
     if devices is None or launch is None:
         return None
-    layout = _layout(launch, devices, search.costs.layers)
+    layout = _layout(launch, devices, search.costs)
     return search.held(_shape(launch), layout, launch, share_of_reserve=0.5) if layout else None
 
 
@@ -48,13 +49,14 @@ def _devices(place: Machine, instance: Instance) -> tuple[Device, ...] | None:
     return tuple(device for device in devices if device) if all(devices) else None
 
 
-def _layout(launch: Launch, devices: tuple[Device, ...], layers: int) -> Layout | None:
+def _layout(launch: Launch, devices: tuple[Device, ...], costs: Costs) -> Layout | None:
     offloaded = launch.n_gpu_layers if isinstance(launch.n_gpu_layers, int) else 0
     counts = tuple(map(int, launch.tensor_split)) if launch.tensor_split else (offloaded,) * bool(devices)
     if len(counts) != len(devices) or sum(counts) != (offloaded if devices else 0):
         return None
-    host_layers = layers - sum(counts)
-    return Layout(devices, counts, host_layers, max(host_layers, launch.n_cpu_moe or 0))
+    host_layers = costs.layers - sum(counts)
+    hosted = tuple((layer, kept) for layer, kept in experts_of(launch, costs.whole_experts) if layer >= host_layers)
+    return Layout(devices, counts, host_layers, hosted)
 
 
 def _shape(launch: Launch) -> Shape:

@@ -16,7 +16,7 @@ def rated(search: Search, found: Found, depth: int) -> Speed:
     layout = found.layout
     workload = search.costs.workload(found.shape.cache_type, depth)
     return estimate(
-        workload.work(layout.counts, layout.host_layers, layout.host_experts),
+        workload.work(layout.counts, layout.host_layers, layout.borders),
         search.rates(layout),
         search.host_rates,
         ubatch=found.memory.n_ubatch,

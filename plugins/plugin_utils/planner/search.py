@@ -17,6 +17,7 @@ from ..speed.decode import decode_seconds
 from ..speed.host_rates import host_rates
 from ..speed.rates import EXPECTED, DeviceRates, device_rates
 from .costs import Costs
+from .filling import filled
 from .layout import Layout, Shape
 from .machine import Device, Machine
 from .partition import partition
@@ -79,19 +80,13 @@ class Search:
             return whole
         if not self.allow.host:
             return None
-        layers = self.costs.layers
-        if self.machine.devices:
-            devices = self.machine.devices
-            if self.costs.expert_layers:
-                experts = self._least(lambda n: self._settled(shape, devices, 0, n), 1, self.costs.expert_layers)
-                if experts:
-                    return experts
-            # Below this, a layer's experts are with the host like the rest of it.
-            all_experts = self.costs.expert_layers
-            partly = self._least(lambda n: self._settled(shape, devices, n, max(n, all_experts)), 1, layers - 1)
-            if partly:
-                return partly
-        return self._settled(shape, (), layers, 0)
+        devices = self.machine.devices
+        if devices:
+            split = self._experts_with_host(shape, devices) if self.costs.whole_experts else None
+            split = split or self._least(lambda n: self._settled(shape, devices, n), 1, self.costs.layers - 1)
+            if split:
+                return split
+        return self._settled(shape, (), self.costs.layers)
 
     def on_gpus(self, shape: Shape) -> Found | None:
         """Return the best with every layer on GPUs, or None."""
@@ -116,7 +111,7 @@ class Search:
         """Return the layout on the shortest beginning of a list of devices, put into the machine's order."""
         for number in range(1, len(ranked) + 1):
             devices = tuple(sorted(ranked[:number], key=lambda device: device.index))
-            if found := self._settled(shape, devices, 0, 0):
+            if found := self._settled(shape, devices, 0):
                 return found
         return None
 
@@ -135,26 +130,50 @@ class Search:
                 low = middle + 1
         return best
 
-    def _settled(self, shape: Shape, devices: tuple[Device, ...], host_layers: int, host_experts: int) -> Found | None:
-        """Share the layers out until the result, with its own compute buffers, fits on every device; None if it cannot."""
-        layers = self.costs.on_gpu(shape, host_layers, host_experts)
+    def _settled(self, shape: Shape, devices: tuple[Device, ...], host_layers: int) -> Found | None:
+        """Return whole layers on GPUs from `host_layers` on; with some layers, the experts of all are with the host."""
+        experts = self.costs.hosted_experts(host_layers) if host_layers else ()
+        layers = self.costs.on_gpu(shape, host_layers, with_experts=not host_layers)
+
+        def attempt(room: list[int]) -> Layout | None:
+            counts = partition(layers, room) if devices else []
+            return None if counts is None else Layout(devices, tuple(counts), host_layers, experts)
+
+        return self._fitted(shape, devices, attempt)
+
+    def _experts_with_host(self, shape: Shape, devices: tuple[Device, ...]) -> Found | None:
+        """Return all layers on GPUs, with as many routed experts as there is room for.
+
+        Layers differ in type and so in size, and the largest of those with the host is copied through the first GPU for
+        large batches: which end of the layers stays with the host decides how much fits.
+        """
+        rest = self.costs.on_gpu(shape, 0, with_experts=False)
+
+        def from_end(last_first: bool) -> Found | None:
+            def attempt(room: list[int]) -> Layout | None:
+                answer = filled(rest, self.costs.experts, room, last_first)
+                return None if answer is None else Layout(devices, tuple(answer[0]), 0, answer[1])
+
+            return self._fitted(shape, devices, attempt)
+
+        found = [one for last_first in (True, False) if (one := from_end(last_first))]
+        return min(found, key=lambda one: one.memory.host.weights_bytes, default=None)
+
+    def _fitted(
+        self, shape: Shape, devices: tuple[Device, ...], attempt: t.Callable[[list[int]], Layout | None]
+    ) -> Found | None:
+        """Look again until what a layout takes, with its own compute buffers, fits on every device; None if it cannot."""
         beside = [0] * len(devices)
-        counts: list[int] | None = []
         for _look in range(LOOKS):
             room = [self._room(device, 0) - taken for device, taken in zip(devices, beside, strict=True)]
-            counts = partition(layers, room) if devices else []
-            if counts is None:
+            layout = attempt(room)
+            if layout is None:
                 return None
-            layout = Layout(devices, tuple(counts), host_layers, host_experts)
-            launch = layout.launch(shape)
+            launch = layout.launch(shape, self.costs.whole_experts)
             memory = self.costs.estimate(launch, devices)
             if self._within(devices, memory):
                 return self._backed(shape, layout, launch, memory)
-            placed = self._placed(layers, counts)
-            beside = [
-                max(taken, use.total_bytes - use.overhead_bytes - bytes_)
-                for taken, use, bytes_ in zip(beside, memory.devices, placed, strict=True)
-            ]
+            beside = [max(taken, use.compute_bytes) for taken, use in zip(beside, memory.devices, strict=True)]
         return None
 
     def held(self, shape: Shape, layout: Layout, launch: Launch, share_of_reserve: float) -> Found | None:
@@ -175,21 +194,13 @@ class Search:
         """Return the bytes of a device that llama.cpp's own buffers may take: the overhead counts inside the reserve."""
         return device.free_bytes - max(int(self.reserve.vram_bytes_per_gpu * share_of_reserve), overhead_bytes)
 
-    @staticmethod
-    def _placed(layers: list[int], counts: list[int]) -> list[int]:
-        sums, start = [], 0
-        for count in counts:
-            sums.append(sum(layers[start : start + count]))
-            start += count
-        return sums
-
     def _backed(self, shape: Shape, layout: Layout, launch: Launch, memory: MemoryEstimate) -> Found | None:
         """Say what holds the part that is with the host: RAM, or the disk as far as it is weights."""
         shared = sum(device.total_bytes for device in memory.devices) if self.machine.shares_memory else 0
         ram = self.machine.ram_bytes - shared
         host = memory.host
         # With every layer on a GPU the host keeps the token embedding, of which a token reads one row.
-        on_host = bool(layout.host_layers or layout.host_experts)
+        on_host = bool(layout.host_layers or layout.experts)
         if host.total_bytes <= ram:
             placement: Placement = "gpu" if not on_host else "gpu+host" if layout.devices else "host"
             ram_for_weights = None
@@ -198,9 +209,7 @@ class Search:
             ram_for_weights = ram - (host.total_bytes - host.weights_bytes)
         else:
             return None
-        work = self.costs.workload(shape.cache_type, self.depth).work(
-            layout.counts, layout.host_layers, layout.host_experts
-        )
+        work = self.costs.workload(shape.cache_type, self.depth).work(layout.counts, layout.host_layers, layout.borders)
         seconds = decode_seconds(work, self.rates(layout), self.host_rates, ram_for_weights)
         return Found(placement, shape, layout, launch, memory, seconds, ram_for_weights)
 

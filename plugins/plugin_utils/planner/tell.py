@@ -131,8 +131,7 @@ def _limit(place: Machine, candidate: Candidate, wish: FitRequest) -> str:
     if found.layout.host_layers:
         what = f"{found.layout.host_layers} of {costs.layers - 1} layers stay in RAM"
     else:
-        number = costs.layers_with_experts(found.layout.host_experts)
-        what = f"the experts of {number} of {costs.layers_with_experts()} layers stay in RAM"
+        what = f"experts of {len(found.layout.experts)} of {len(costs.whole_experts)} layers stay in RAM"
     return f"GPU memory: {what}" + (f"; {context} fit" if short else "")
 
 
@@ -148,15 +147,12 @@ def _why_none(place: Machine, candidate: Candidate, wish: FitRequest) -> str:
 
 def _warnings(place: Machine, candidate: Candidate, wish: FitRequest) -> list[str]:
     warnings = []
-    trained = candidate.costs.trained_context
     rate = 1 / candidate.found.seconds if candidate.found else 0.0
     if candidate.found and wish.speed.minimum and rate < wish.speed.minimum:
         warnings.append(
             f"speed: {figure(rate)} tokens per second are expected behind {candidate.search.depth:,} tokens of context,"
             f" {figure(wish.speed.minimum)} were asked for"
         )
-    if wish.context.wanted and wish.context.wanted > trained:
-        warnings.append(f"the wanted context of {wish.context.wanted:,} tokens is cut to the trained {trained:,}")
     quant = catalog.find_quant(candidate.model.quant) or {}
     if quant.get("tier") == "low" and quant["kld"]:
         warnings.append(

@@ -83,29 +83,29 @@ class Workload:
         """Layers of the model, the output counted as the last."""
         return len(self.activity.layers)
 
-    def work(self, counts: t.Sequence[int], host_layers: int = 0, host_experts: int = 0) -> Work:
+    def work(self, counts: t.Sequence[int], host_layers: int = 0, borders: t.Sequence[int] | None = None) -> Work:
         """Return the work of a layout.
 
         :param counts: layers on each GPU, in the order of the GPUs; with `host_layers` all layers, the output included.
         :param host_layers: the first layers, which stay with the host altogether.
-        :param host_experts: the first layers whose routed experts stay with the host.
+        :param borders: for each GPU its first layer whose routed experts are on it; those before stay with the host.
         :raises ValueError: the counts do not add up to the model's layers.
         """
         if host_layers + sum(counts) != self.layers:
             raise ValueError(
                 f"layers: {host_layers} with the host and {list(counts)} on GPUs are not the {self.layers} of the model"
             )
-        border = max(host_layers, min(host_experts, self.layers))
         parts, start = [], host_layers
-        for count in counts:
+        host_experts, beside = self._experts[host_layers], 0
+        for place, count in enumerate(counts):
             end = start + count
-            kept = max(start, border)
-            experts = self._experts[end].minus(self._experts[kept]) if end > kept else Load()
-            parts.append(Part(self._dense[end].minus(self._dense[start]), experts))
+            border = min(max(start, borders[place] if borders else start), end)
+            parts.append(Part(self._dense[end].minus(self._dense[start]), self._experts[end].minus(self._experts[border])))
+            host_experts = host_experts.plus(self._experts[border].minus(self._experts[start]))
+            beside += self._with_experts[border] - self._with_experts[start]
             start = end
-        host = Part(self._dense[host_layers], self._experts[border])
+        host = Part(self._dense[host_layers], host_experts)
         used = sum(1 for count in counts if count)
-        beside = self._with_experts[border] - self._with_experts[host_layers]
         return Work(
             parts=tuple(parts),
             host=host,
@@ -113,7 +113,7 @@ class Workload:
             logits=self.activity.vocabulary,
             width=self.activity.embedding,
             expert_share=self._share,
-            pipelined=used > 1 and not border,
+            pipelined=used > 1 and not host_layers and not beside,
         )
 
 

@@ -77,7 +77,7 @@ def told(gpus=(RTX_3090,), host=DESKTOP, depth=0, host_experts=0, host_layers=0,
     counts = [(LAYERS - host_layers) // len(gpus)] * len(gpus) if gpus else []
     if counts:
         counts[-1] += LAYERS - host_layers - sum(counts)
-    work = Workload(MODEL, depth).work(counts, host_layers if gpus else LAYERS, host_experts)
+    work = Workload(MODEL, depth).work(counts, host_layers if gpus else LAYERS, [host_experts] * len(counts))
     return estimate(work, [device_rates(gpu) for gpu in gpus], host_rates(host), **options)
 
 
@@ -218,7 +218,7 @@ def test_a_layout_that_is_not_the_models_is_refused():
 
 
 def test_asking_for_a_layout_gives_the_same_as_adding_its_layers_up():
-    work = Workload(MODEL, 1000).work([10, 8], host_layers=7, host_experts=12)
+    work = Workload(MODEL, 1000).work([10, 8], host_layers=7, borders=[12, 12])
     whole = Workload(MODEL, 1000).work([LAYERS])
     parts = [*work.parts, work.host]
     for name in ("read_bytes", "cache_bytes", "flops", "stored_bytes", "kernels"):
