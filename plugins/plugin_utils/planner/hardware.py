@@ -135,7 +135,7 @@ class _Sizing:
         self.costs = costs
         self.wish = wish
         self.shape = shape
-        self.layers = costs.on_gpu(shape, 0, 0)
+        self.layers = costs.on_gpu(shape, 0, with_experts=True)
         self.depth = min(wish.context.minimum, shape.context)
 
     def whole(self, kind: _Kind) -> HardwareOption | None:
@@ -263,10 +263,9 @@ class _Sizing:
         layout = found.layout
         if layout.host_layers:
             what = f"{layout.host_layers} of {self.costs.layers - 1} layers"
-            what += " and the experts of the others" if self.costs.expert_layers > layout.host_layers else ""
+            what += " and the experts of the others" if layout.experts else ""
         else:
-            number = self.costs.layers_with_experts(layout.host_experts)
-            what = f"the experts of {number} of {self.costs.layers_with_experts()} layers"
+            what = f"experts of {len(layout.experts)} of {len(self.costs.whole_experts)} layers"
         return f"{gib(ram_bytes, 0)} GiB of RAM hold {what}, {gib(found.memory.host.total_bytes)} GiB"
 
 

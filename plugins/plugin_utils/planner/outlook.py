@@ -83,7 +83,7 @@ class Outlook:
     def _holds(self, costs: Costs, context: int) -> bool:
         """Whether the GPUs hold all layers with the smallest cache of those allowed."""
         return any(
-            partition(costs.on_gpu(Shape(context, self.wish.parallel, cache_type), 0, 0), self._room) is not None
+            partition(costs.on_gpu(Shape(context, self.wish.parallel, cache_type), 0, with_experts=True), self._room) is not None
             for cache_type in self.wish.allow.cache_types
         )
 

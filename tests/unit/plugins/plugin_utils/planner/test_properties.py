@@ -53,6 +53,7 @@ def _plan(vram_gib, ram_gib, model, context, parallel, objective, cache_types):
         parallel=parallel,
         objective=objective,
         allow={"cache_types": list(cache_types)},
+        advice="never",
     )
 
 
