@@ -89,6 +89,7 @@ class Question:
             "context": context,
             "parallel": 1,
             "reserve": reserve,
+            "advice": "never",
         }
         wish = FitRequest.read(asked, "wish")
         host = InferenceHost(gpus=self.gpus, memory={"total_bytes": ram_bytes})
