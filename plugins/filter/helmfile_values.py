@@ -17,7 +17,7 @@ short_description: A plan as values for helmfile
 description:
   - Returns the state values that C(helmfile --state-values-file) takes for a plan, as YAML text with a comment at each
     block that says where its numbers come from.
-  - They are for the chart and the C(helmfile.yaml.gotmpl) of the role P(prositronic.infra.helmfile_values#role), and follow
+  - They are for the chart and the C(helmfile.yaml.gotmpl) of the role C(helmfile_values), and follow
     C(docs/schemas/helmfile_values.schema.json).
   - Nothing secret is written. API keys and tokens are named as secrets that exist in the cluster.
 options:

@@ -79,9 +79,12 @@ class Question:
             for gpu, use in zip(self.gpus, self._their_memory.devices, strict=True)
         )
 
-    @functools.cache  # noqa: B019 - the questions live as long as the tests
     def ours(self, ram_bytes: int) -> Plan:
         """Return the plan for the same GPUs on a machine with this much RAM to use."""
+        return _planned(self, ram_bytes)
+
+    def plan(self, ram_bytes: int) -> Plan:
+        """Return the same, not kept."""
         reserve = {"ram_bytes": 0, "vram_bytes_per_gpu": MARGIN}
         context = {"wanted": self.wanted, "minimum": self.wanted or 4096}
         asked = {
@@ -114,3 +117,8 @@ def header(name: str, quant: str) -> dict[str, t.Any]:
 def questions() -> list[Question]:
     """Return every question."""
     return [Question(row) for row in rows("fit")]
+
+
+@functools.cache
+def _planned(question: Question, ram_bytes: int) -> Plan:
+    return question.plan(ram_bytes)

@@ -110,7 +110,7 @@ def _types() -> dict[tuple[str, str], list[tuple[str, int]]]:
 def model(name: str, quant: str) -> Model:
     """Return a measured model in one of its quants."""
     row = _models()[name]
-    types = [kind for kind, count in _types()[name, quant] for _ in range(count)]
+    types = [kind for kind, count in _types()[name, quant] for _time in range(count)]
     tensors = tuple(
         Tensor(tensor, tuple(shape), kind) for (tensor, shape, _base), kind in zip(row["tensors"], types, strict=True)
     )

@@ -2,7 +2,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-#!/usr/bin/env python3
 """How near the engine is to what llama.cpp allocates, per architecture: python tests/conformance/report.py
 
 All measured loads, in about a minute. Compute buffers; weights and caches are counted only where they differ at all.
@@ -17,7 +16,7 @@ import typing as t
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-import as_collection  # noqa: F401
+import as_collection  # noqa: F401 # pylint: disable=unused-import
 from ansible_collections.prositronic.infra.plugins.plugin_utils.memory.refusals import LaunchRefused
 from ansible_collections.prositronic.infra.tests.conformance.memory_rows import (
     FILES,

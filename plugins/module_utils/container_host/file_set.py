@@ -17,9 +17,10 @@ import json
 import os
 import pwd
 import shutil
-import subprocess
 import tempfile
 import typing as t
+
+from ansible_collections.prositronic.infra.plugins.module_utils import bounded
 
 JOURNAL = "journal.json"
 FILE = "{file}"  # stands for the file to look at in the command that checks it
@@ -70,22 +71,18 @@ def check(found: t.Sequence[Change], folder: str) -> None:
         candidate = os.path.join(place, os.path.basename(change.file.path))
         _put(candidate, change.file.content, 0o600)
         command = [part.replace(FILE, candidate) for part in change.file.check]
-        try:
-            done = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                timeout=CHECK_SECONDS,
-                check=False,
-            )
-        except FileNotFoundError:
+        program = shutil.which(command[0])
+        if program is None:
             continue
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise FileSetError(f"{command[0]} could not check what {change.file.path} would become: {error}") from error
-        if done.returncode != 0:
-            said = done.stderr.decode(errors="replace").replace(candidate, change.file.path).strip()
-            last = said.splitlines()[-1] if said else f"it ended with {done.returncode}"
+        try:
+            done = bounded.run([program, *command[1:]], CHECK_SECONDS)
+        except bounded.Broken as error:
+            raise FileSetError(
+                f"{command[0]} could not check what {change.file.path} would become: it {error}"
+            ) from error
+        if done.status != 0:
+            said = done.error.decode(errors="replace").replace(candidate, change.file.path).strip()
+            last = said.splitlines()[-1] if said else f"it ended with {done.status}"
             raise FileSetError(
                 f"{command[0]} refuses what {change.file.path} would become, so nothing was changed: {last}"
             )

@@ -196,11 +196,11 @@ def _required(model: Model, keys: t.Mapping[str, t.Any], key: str) -> int:
 def _grouped(tensors: t.Iterable[Tensor], n_layer: int) -> tuple[dict[str, Tensor], tuple[dict[str, Tensor], ...]]:
     """Return the tensors outside blocks, and those of each block by their name within it."""
     shared: dict[str, Tensor] = {}
-    blocks: tuple[dict[str, Tensor], ...] = tuple({} for _ in range(n_layer))
+    blocks: tuple[dict[str, Tensor], ...] = tuple({} for _copy in range(n_layer))
     for tensor in tensors:
         name = tensor.name
         if name.startswith("blk."):
-            number, _, rest = name[4:].partition(".")
+            number, _dot, rest = name[4:].partition(".")
             if number.isdigit() and int(number) < n_layer:
                 blocks[int(number)][rest] = tensor
                 continue

@@ -350,7 +350,7 @@ class Builder:
             down = graph.mul(down, weights)
         graph.expand(down)
         out = down.ne[0]
-        parts = [graph.expand(graph.view(down, (out, tokens, 1, 1), 4 * out * used)) for _ in range(used)]
+        parts = [graph.expand(graph.view(down, (out, tokens, 1, 1), 4 * out * used)) for _copy in range(used)]
         total = parts[0]
         for part in parts[1:]:
             total = graph.expand(graph.add(total, part))

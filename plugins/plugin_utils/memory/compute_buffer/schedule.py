@@ -126,7 +126,7 @@ def split(nodes: list[Node], leaves: list[Node], cpu: int, copies: int = 1) -> S
                     if copies > 1:
                         copy.flags |= OUTPUT
                         split_leaves.append((copy, backend))
-                        split_leaves.extend((_kept_copy(source), backend) for _ in range(copies - 1))
+                        split_leaves.extend((_kept_copy(source), backend) for _copy in range(copies - 1))
                 copies_here[id(source)] = copy
             node.src = tuple(copies_here.get(id(source), source) for source in node.src)
         members.append(node)
@@ -137,7 +137,7 @@ def split(nodes: list[Node], leaves: list[Node], cpu: int, copies: int = 1) -> S
             if leaf.flags & INPUT:
                 leaf.flags |= OUTPUT
                 first.append((leaf, cpu))
-                first.extend((_kept_copy(leaf), cpu) for _ in range(copies - 1))
+                first.extend((_kept_copy(leaf), cpu) for _copy in range(copies - 1))
     own = [(leaf, cpu if leaf.backend is None else leaf.backend) for leaf in leaves]
     return Schedule(first + split_leaves + own, order)
 

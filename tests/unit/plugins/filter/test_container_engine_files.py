@@ -222,7 +222,7 @@ def test_containerd_drop_ins_of_others_count(version):
 )
 def test_containerd_imports(head, imports):
     text = f'{head}\nroot = "/r"\n[grpc]\naddress = "/a" # keep\n'
-    main, _ = containerd({MAIN: text})
+    main, _rest = containerd({MAIN: text})
     assert tomllib.loads(main)["imports"] == imports
     assert main.endswith('[grpc]\naddress = "/a" # keep\n')
     assert containerd({MAIN: main, DROP_IN: ""})[0] == main

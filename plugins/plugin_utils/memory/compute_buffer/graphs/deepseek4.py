@@ -77,7 +77,7 @@ class DeepSeek4(Transformer):
             return graph.view(mixes, (1, count, 1, 1), self.versions * 4)
 
         total = graph.mul(first, share())
-        for _ in range(self.versions - 1):
+        for _copy in range(self.versions - 1):
             total = graph.add(total, graph.mul(graph.view(x, (embd, count, 1, 1), row), share()))
         return total
 
@@ -200,7 +200,7 @@ class DeepSeek4(Transformer):
             if layer.ratio == INDEXED:
                 beyond_mask = self.best_only(layer, compressed, x, beyond_mask)
             mask = graph.concat(mask, beyond_mask, 0)
-        k, v = (graph.permute(keys, (width, cells, 1, slots)) for _ in range(2))
+        k, v = (graph.permute(keys, (width, cells, 1, slots)) for _copy in range(2))
         sinks = self.need("attn_sinks.weight", layer.index)
         if self.setting.flash:
             node = graph.op("FLASH_ATTN_EXT", (width, layer.heads, each, slots), query, k, v, mask, sinks)
@@ -286,7 +286,7 @@ class DeepSeek4(Transformer):
         rows = graph.concat(rows, graph.reshape(nothing, (wide, 1, 1, 1)), 1)
         rows = graph.get_rows(rows, read)
         halves = []
-        for _ in range(2):
+        for _copy in range(2):
             half = graph.cont(graph.view(rows, (width, span * count, 1, 1), wide * 4))
             halves.append(graph.reshape(half, (width, span, count, 1)))
         joined = graph.concat(halves[0], halves[1], 1)

@@ -52,7 +52,7 @@ class Gemma3n(PerLayerEmbeddings):
         total = self.active(x)
         others = graph.mul_mat(self.need("altup_unembd_proj.weight"), self.inactive(x))
         others = self.as_large_as(others, self.active(x))
-        for _ in range(self.versions - 1):
+        for _copy in range(self.versions - 1):
             total = graph.add(total, self.active(others))
         return graph.scale(total)
 

@@ -52,7 +52,7 @@ class Qwen3Next(Recurrent):
         def part(count: int) -> Node:
             return graph.view(mixed, (length, count, each, slots), length * 4, width * 4)
 
-        q, k = (self.spread(self.unit(part(key_heads)), heads) for _ in range(2))
+        q, k = (self.spread(self.unit(part(key_heads)), heads) for _copy in range(2))
         v = part(heads)
         decay, beta = self.gates(layer, x, heads)
         state = graph.reshape(state, (length, length, heads, slots))

@@ -16,12 +16,12 @@ PUBLISHED = ROOT / "docs" / "schemas"
 
 def test_the_published_schemas_are_those_of_the_typed_models():
     published = {path.name: path.read_text(encoding="utf-8") for path in PUBLISHED.glob("*.schema.json")}
-    assert published == documents(), "run tools/write_schemas"
+    assert published == documents(), "run python3 tools/write_schemas.py"
 
 
 def test_the_chart_has_the_schema_of_its_typed_values():
     schema = ROOT / "roles" / "helmfile_values" / "files" / "chart" / "values.schema.json"
-    assert schema.read_text(encoding="utf-8") == chart_document(), "run tools/write_schemas"
+    assert schema.read_text(encoding="utf-8") == chart_document(), "run python3 tools/write_schemas.py"
 
 
 @pytest.mark.parametrize("name", sorted(documents()))

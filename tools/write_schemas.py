@@ -1,9 +1,11 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026, the prositronic.infra contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Write docs/schemas and the chart's values.schema.json from the typed models. Run it after a change of the contract; a test compares the files."""
+"""Write docs/schemas and the chart's values.schema.json from the typed models, after a change of the contract.
+
+A test compares the files.
+"""
 
 from __future__ import annotations
 
