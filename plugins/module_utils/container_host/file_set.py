@@ -20,7 +20,7 @@ import shutil
 import tempfile
 import typing as t
 
-from ansible_collections.prositronic.infra.plugins.module_utils import bounded
+from ..bounded import Broken, run
 
 JOURNAL = "journal.json"
 FILE = "{file}"  # stands for the file to look at in the command that checks it
@@ -75,8 +75,8 @@ def check(found: t.Sequence[Change], folder: str) -> None:
         if program is None:
             continue
         try:
-            done = bounded.run([program, *command[1:]], CHECK_SECONDS)
-        except bounded.Broken as error:
+            done = run([program, *command[1:]], CHECK_SECONDS)
+        except Broken as error:
             raise FileSetError(
                 f"{command[0]} could not check what {change.file.path} would become: it {error}"
             ) from error
