@@ -30,6 +30,7 @@ class HardwareOption(Contract):
     minimum_ram_bytes: int
     tensor_split: list[float] | None = None
     n_cpu_moe: int | None = None
+    override_tensor: list[str] | None = None
     n_gpu_layers: int | None = None
     speed: Speed
     why: str

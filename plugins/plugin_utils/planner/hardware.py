@@ -239,6 +239,7 @@ class _Sizing:
             minimum_ram_bytes=self._ram(found),
             tensor_split=found.launch.tensor_split,
             n_cpu_moe=found.launch.n_cpu_moe,
+            override_tensor=found.launch.override_tensor,
             n_gpu_layers=found.launch.n_gpu_layers if isinstance(found.launch.n_gpu_layers, int) else None,
             speed=rated(self._search(place), found, 0),
             why=why,
