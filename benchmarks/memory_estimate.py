@@ -35,7 +35,7 @@ GIB = 1 << 30
 def best(action: t.Callable[[], t.Any], runs: int) -> float:
     """Return the shortest of `runs` in milliseconds."""
     times = []
-    for _ in range(runs):
+    for _run in range(runs):
         start = time.perf_counter()
         action()
         times.append(time.perf_counter() - start)

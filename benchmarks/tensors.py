@@ -24,7 +24,7 @@ LIMIT = 20.0  # ms for 1,000 tensors
 def best_of(config: dict, quant: str) -> tuple[float, int]:
     """Return the shortest of RUNS in ms of processor time (other programs do not count), and the number of tensors."""
     best = float("inf")
-    for _ in range(RUNS):
+    for _run in range(RUNS):
         start = time.process_time()
         model = from_hf_config.model(config, quant)
         best = min(best, time.process_time() - start)
