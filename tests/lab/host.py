@@ -366,6 +366,12 @@ class Host:
                     return int(member)
         raise LabError(f"{self.name} is not running")
 
+    def _is_another_boot(self, before: int) -> bool:
+        try:
+            return self._first_process() != before
+        except LabError:
+            return False
+
     def run(
         self,
         command: str | Sequence[str],
