@@ -210,6 +210,7 @@ def main() -> None:
         },
         required_if=[("state", "confirmed", ["journal"]), ("state", "restored", ["journal"])],
         supports_check_mode=True,
+        no_log=True,  # keeps the contents out of the host's journal, where modules note their arguments
     )
     problem, found = None, []
     try:

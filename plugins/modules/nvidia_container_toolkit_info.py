@@ -211,7 +211,7 @@ def main() -> None:
     files = Files()
     reading = probe.read(files, given["timeout"])
     gpus = [gpu for gpu in reading.gpus if gpu["vendor"] == "nvidia" and gpu["uuid"]]
-    devices = toolkit.cdi_devices()
+    devices = toolkit.cdi_devices(files)
     missing, stale = toolkit.cdi_difference(devices or [], gpus)
     old, mixed = toolkit.old_sources(files, given["package_manager"], given["repository_file"])
     module.exit_json(
@@ -221,7 +221,7 @@ def main() -> None:
         wsl=toolkit.is_wsl(files),
         jetson=toolkit.is_jetson(files),
         gpu_operator=toolkit.operator(files),
-        packages=toolkit.packages(given["package_manager"]),
+        packages=toolkit.packages(files, given["package_manager"]),
         held=toolkit.held(files, given["package_manager"]),
         old_sources=old,
         mixed_sources=mixed,

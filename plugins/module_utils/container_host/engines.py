@@ -13,12 +13,10 @@ import re
 import time
 import typing as t
 
-from ..bounded import Broken, run
 from ..host_files import Files
+from . import programs
 from .file_set import JOURNAL
 
-COMMAND_SECONDS = 20.0
-_FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/opt/rke2/bin")
 _USER_UNIT = ".config/systemd/user/docker.service"
 
 
@@ -76,7 +74,7 @@ NAMES = (*(kind.name for kind in KINDS), ROOTLESS)
 
 def engines(files: Files, state_folder: str) -> list[dict[str, t.Any]]:
     """Return the engines that are installed, each as documented for nvidia_container_toolkit_info."""
-    found = [_describe(files, kind, program) for kind in KINDS if (program := _program(files, kind.program))]
+    found = [_describe(files, kind) for kind in KINDS if programs.find(files, kind.program)]
     docker = next((each for each in found if each["name"] == "docker"), None)
     if docker is not None:
         found += [_rootless(files, docker, user) for user in _rootless_users(files)]
@@ -89,12 +87,12 @@ def engines(files: Files, state_folder: str) -> list[dict[str, t.Any]]:
     return found
 
 
-def _describe(files: Files, kind: Kind, program: str) -> dict[str, t.Any]:
-    unit, active, started_at = _unit(kind.units)
+def _describe(files: Files, kind: Kind) -> dict[str, t.Any]:
+    unit, active, started_at = _unit(files, kind.units)
     return {
         "id": kind.name,
         "name": kind.name,
-        "version": _version(program),
+        "version": _version(files, kind.program),
         "unit": unit,
         "active": active,
         "started_at": started_at,
@@ -109,7 +107,7 @@ def _describe(files: Files, kind: Kind, program: str) -> dict[str, t.Any]:
 def _rootless(files: Files, docker: dict[str, t.Any], user: pwd.struct_passwd) -> dict[str, t.Any]:
     config = os.path.join(user.pw_dir, ".config/docker/daemon.json")
     manager = ("--user", f"--machine={user.pw_name}@.host") if os.geteuid() == 0 else ("--user",)
-    _unit_name, active, started_at = _unit(("docker.service",), manager)
+    _unit_name, active, started_at = _unit(files, ("docker.service",), manager)
     return dict(
         docker,
         id=f"{ROOTLESS}_{user.pw_name}",
@@ -128,32 +126,19 @@ def _rootless_users(files: Files) -> list[pwd.struct_passwd]:
     return [user for user in pwd.getpwall() if files.exists(user.pw_dir, _USER_UNIT)]
 
 
-def _program(files: Files, name: str) -> str | None:
-    for folder in _FOLDERS:
-        path = files.path(folder, name)
-        if os.access(path, os.X_OK):
-            return path
-    return None
-
-
-def _version(program: str) -> str | None:
-    try:
-        said = run((program, "--version"), COMMAND_SECONDS).output.decode("utf-8", "replace")
-    except Broken:
-        return None
-    number = re.search(r"\d+\.\d+(\.\d+)?", said)
+def _version(files: Files, program: str) -> str | None:
+    number = re.search(r"\d+\.\d+(\.\d+)?", programs.said(programs.ask(files, program, "--version")))
     return number.group(0) if number else None
 
 
-def _unit(names: t.Sequence[str], manager: t.Sequence[str] = ()) -> tuple[str | None, bool, float | None]:
+def _unit(
+    files: Files, names: t.Sequence[str], manager: t.Sequence[str] = ()
+) -> tuple[str | None, bool, float | None]:
     """Return the unit that is installed, whether it runs, and since when (seconds of the epoch)."""
     shown = "LoadState,ActiveState,ActiveEnterTimestampMonotonic"
     for name in names:
-        try:
-            said = run(("systemctl", *manager, "show", name, f"--property={shown}"), COMMAND_SECONDS)
-        except Broken:
-            continue
-        table = dict(line.split("=", 1) for line in said.output.decode("utf-8", "replace").splitlines() if "=" in line)
+        said = programs.said(programs.ask(files, "systemctl", *manager, "show", name, f"--property={shown}"))
+        table = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
         if table.get("LoadState") == "loaded":
             active = table.get("ActiveState") == "active"
             entered = int(table.get("ActiveEnterTimestampMonotonic") or 0) / 1e6
@@ -184,7 +169,7 @@ def _is_used(engine: dict[str, t.Any], found: t.Sequence[dict[str, t.Any]], file
     """Say whether an engine is there for its own sake: docker brings a containerd that nothing else asks."""
     if engine["name"] != "containerd" or "docker" not in [each["name"] for each in found]:
         return True
-    return any(_program(files, name) for name in ("kubelet", "nerdctl"))
+    return any(programs.find(files, name) for name in ("kubelet", "nerdctl"))
 
 
 def _is_pending(files: Files, engine: dict[str, t.Any]) -> bool:

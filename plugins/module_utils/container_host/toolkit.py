@@ -9,10 +9,9 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ..bounded import Broken, run
 from ..host_files import Files
+from . import programs
 
-COMMAND_SECONDS = 30.0
 PACKAGES = (
     "nvidia-container-toolkit",
     "nvidia-container-toolkit-base",
@@ -30,21 +29,20 @@ _CDI_DEVICE = re.compile(r"nvidia\.com/gpu=(\S+)")
 _UUID = re.compile(r"(GPU|MIG)-[0-9a-f]")
 
 
-def packages(manager: str) -> dict[str, str | None]:
+def packages(files: Files, manager: str) -> dict[str, str | None]:
     """Return version-release of the toolkit's packages, None for one that is not installed.
 
     manager: apt, dnf or zypper.
     """
     if manager == "apt":
-        command = ("dpkg-query", "--show", "--showformat=${db:Status-Status} ${Package} ${Version}\n", *PACKAGES)
+        form = "--showformat=${db:Status-Status} ${Package} ${Version}\n"
+        answer = programs.ask(files, "dpkg-query", "--show", form, *PACKAGES)
     else:
-        command = ("rpm", "--query", "--queryformat=installed %{NAME} %{VERSION}-%{RELEASE}\n", *PACKAGES)
+        answer = programs.ask(
+            files, "rpm", "--query", "--queryformat=installed %{NAME} %{VERSION}-%{RELEASE}\n", *PACKAGES
+        )
     found: dict[str, str | None] = dict.fromkeys(PACKAGES)
-    try:
-        said = run(command, COMMAND_SECONDS).output.decode("utf-8", "replace")
-    except Broken:
-        return found
-    for line in said.splitlines():
+    for line in programs.said(answer).splitlines():
         words = line.split()
         if len(words) == 3 and words[0] == "installed" and words[1] in found:
             found[words[1]] = words[2]
@@ -59,10 +57,7 @@ def held(files: Files, manager: str) -> list[str]:
         ]
     if manager == "dnf":
         return []
-    try:
-        said = run(("dpkg", "--get-selections", *PACKAGES), COMMAND_SECONDS).output.decode("utf-8", "replace")
-    except Broken:
-        return []
+    said = programs.said(programs.ask(files, "dpkg", "--get-selections", *PACKAGES))
     selections = dict(line.split()[:2] for line in said.splitlines() if len(line.split()) == 2)
     return [name for name in PACKAGES if selections.get(name) == "hold"]
 
@@ -107,13 +102,10 @@ def is_jetson(files: Files) -> bool:
     return files.exists("/etc/nv_tegra_release") or "nvidia,tegra" in compatible
 
 
-def cdi_devices() -> list[str] | None:
+def cdi_devices(files: Files) -> list[str] | None:
     """Return the names of NVIDIA's CDI devices, such as 0, all or GPU-6f1f0a2b...; None without a working nvidia-ctk."""
-    try:
-        said = run(("nvidia-ctk", "cdi", "list"), COMMAND_SECONDS)
-    except Broken:
-        return None
-    return _CDI_DEVICE.findall(said.output.decode("utf-8", "replace")) if said.status == 0 else None
+    answer = programs.ask(files, "nvidia-ctk", "cdi", "list")
+    return _CDI_DEVICE.findall(programs.said(answer)) if answer and answer.status == 0 else None
 
 
 def cdi_difference(devices: t.Sequence[str], gpus: t.Sequence[t.Mapping[str, t.Any]]) -> tuple[list[str], list[str]]:

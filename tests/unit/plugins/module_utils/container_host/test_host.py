@@ -11,7 +11,7 @@ import stat
 
 import pytest
 from ansible_collections.prositronic.infra.plugins.module_utils.bounded import Broken, Result
-from ansible_collections.prositronic.infra.plugins.module_utils.container_host import engines, toolkit
+from ansible_collections.prositronic.infra.plugins.module_utils.container_host import engines, programs, toolkit
 from ansible_collections.prositronic.infra.plugins.module_utils.host_files import Files
 
 STATE = "/var/lib/prositronic/nvidia_container_toolkit"
@@ -32,8 +32,9 @@ class Machine:
         self.files = Files(str(root))
         self.units = {}
         self.answers = {}
-        for module in (engines, toolkit):
-            monkeypatch.setattr(module, "run", self._run)
+        monkeypatch.setattr(programs, "run", self._run)
+        for helper in ("systemctl", "dpkg", "dpkg-query", "rpm", "nvidia-ctk"):
+            self.install(helper)
 
     def write(self, path, text="", executable=False):
         file = self.root / path.lstrip("/")
@@ -190,10 +191,10 @@ def test_packages_of_dpkg_and_rpm(machine):
         "installed nvidia-container-toolkit 1.19.1-1\npackage libnvidia-container1 is not installed\n"
     )
     nothing = dict.fromkeys(toolkit.PACKAGES)
-    assert toolkit.packages("apt") == {**nothing, "nvidia-container-toolkit": "1.20.0-1"}
-    assert toolkit.packages("dnf") == {**nothing, "nvidia-container-toolkit": "1.19.1-1"}
+    assert toolkit.packages(machine.files, "apt") == {**nothing, "nvidia-container-toolkit": "1.20.0-1"}
+    assert toolkit.packages(machine.files, "dnf") == {**nothing, "nvidia-container-toolkit": "1.19.1-1"}
     del machine.answers["rpm"]
-    assert toolkit.packages("zypper") == nothing
+    assert toolkit.packages(machine.files, "zypper") == nothing
 
 
 def test_holds(machine):
@@ -272,6 +273,6 @@ def test_devices_against_the_driver(devices, gpus, missing, stale):
 
 def test_devices_as_nvidia_ctk_lists_them(machine):
     machine.answers["nvidia-ctk"] = "nvidia.com/gpu=0\nnvidia.com/gpu=all\namd.com/gpu=0\n"
-    assert toolkit.cdi_devices() == ["0", "all"]
+    assert toolkit.cdi_devices(machine.files) == ["0", "all"]
     del machine.answers["nvidia-ctk"]
-    assert toolkit.cdi_devices() is None
+    assert toolkit.cdi_devices(machine.files) is None
