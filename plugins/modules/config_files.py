@@ -13,8 +13,9 @@ author:
   - Prositronic (@prositronic)
 description:
   - Writes several files so that either all of them change or none, after a program has looked at what each would become.
-  - With O(journal), the files as they were are kept until O(state=confirmed) says that the service works with the new
-    ones; O(state=restored) puts them back. A run that dies in between leaves the journal, which the next run finds.
+  - With O(journal), the files as they were are kept until O(state=applied) has seen the service start with the new ones.
+    If it does not start, it gets the old ones back. A run that dies in between leaves the journal, which the next run
+    finds.
 extends_documentation_fragment:
   - prositronic.infra._attributes
   - prositronic.infra._attributes.actiongroup_all
@@ -33,10 +34,11 @@ options:
   state:
     description:
       - V(written) makes the files as O(files) says.
-      - V(confirmed) ends the journal.
+      - V(applied) restarts O(unit) and ends the journal. When the unit does not start, the files are restored, it is
+        started with them, and the module fails. A unit that does not run is not started. There is no daemon-reload.
       - V(restored) makes the files as the journal says they were, and ends it.
     type: str
-    choices: [written, confirmed, restored]
+    choices: [written, applied, restored]
     default: written
   files:
     description: The files, for O(state=written).
@@ -68,6 +70,9 @@ options:
   journal:
     description: Folder of the journal. One journal belongs to one service.
     type: path
+  unit:
+    description: The systemd unit that reads the files, for O(state=applied). With O(user), that user's.
+    type: str
 """
 
 EXAMPLES = r"""
@@ -83,22 +88,12 @@ EXAMPLES = r"""
         mode: "0600"
   register: written
 
-- name: Use the new configuration, or go back
+- name: Use them, or go back
+  prositronic.infra.config_files:
+    state: applied
+    unit: containerd.service
+    journal: /var/lib/prositronic/nvidia_container_toolkit/containerd
   when: written is changed
-  block:
-    - name: Restart
-      ansible.builtin.systemd_service:
-        name: containerd
-        state: restarted
-    - name: It works
-      prositronic.infra.config_files:
-        state: confirmed
-        journal: /var/lib/prositronic/nvidia_container_toolkit/containerd
-  rescue:
-    - name: Go back
-      prositronic.infra.config_files:
-        state: restored
-        journal: /var/lib/prositronic/nvidia_container_toolkit/containerd
 """
 
 RETURN = r"""
@@ -123,6 +118,8 @@ from ansible_collections.prositronic.infra.plugins.module_utils.container_host.f
     FileSetError,
     Journal,
 )
+from ansible_collections.prositronic.infra.plugins.module_utils.container_host.services import Service, is_wanted
+from ansible_collections.prositronic.infra.plugins.module_utils.host_files import Files
 
 FILE_SPEC = {
     "path": {"type": "path", "required": True},
@@ -180,10 +177,6 @@ def run(module: AnsibleModule) -> list[Change]:
     """Do what the arguments say; returns what changed."""
     given = module.params
     journal = Journal(given["journal"])
-    if given["state"] == "confirmed":
-        if not module.check_mode:
-            journal.end()
-        return []
     files = wanted(given) if given["state"] == "written" else journal.files()
     with file_set.rights_of(given["user"]):
         found = file_set.changes(files)
@@ -199,22 +192,54 @@ def run(module: AnsibleModule) -> list[Change]:
     return found
 
 
+def apply(module: AnsibleModule) -> bool:
+    """Restart the unit with the new files or else the old ones; returns whether it was restarted."""
+    given = module.params
+    journal = Journal(given["journal"])
+    service = Service(Files(), given["unit"], given["user"])
+    is_running = is_wanted(service.state())
+    if module.check_mode:
+        return is_running
+    problem = service.restart() if is_running else None
+    if problem is None:
+        journal.end()
+        return is_running
+    if not journal.previous:
+        raise FileSetError(f"{given['unit']} does not start: {problem}")
+    with file_set.rights_of(given["user"]):
+        file_set.write(file_set.changes(journal.files()))
+    journal.end()
+    again = service.restart()
+    outcome = "runs with the old one, which was put back" if again is None else "not with the old one either"
+    raise FileSetError(f"{given['unit']} did not start with its new configuration and {outcome}: {problem}")
+
+
+class Module(AnsibleModule):
+    """Notes nothing of its arguments in the host's journal: files may hold passwords."""
+
+    def _log_invocation(self) -> None:
+        pass
+
+
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
-            "state": {"type": "str", "choices": ["written", "confirmed", "restored"], "default": "written"},
+            "state": {"type": "str", "choices": ["written", "applied", "restored"], "default": "written"},
             "files": {"type": "list", "elements": "dict", "default": [], "options": FILE_SPEC},
             "user": {"type": "str"},
             "journal": {"type": "path"},
+            "unit": {"type": "str"},
         },
-        required_if=[("state", "confirmed", ["journal"]), ("state", "restored", ["journal"])],
+        required_if=[("state", "applied", ["journal", "unit"]), ("state", "restored", ["journal"])],
         supports_check_mode=True,
-        no_log=True,  # keeps the contents out of the host's journal, where modules note their arguments
     )
-    problem, found = None, []
+    problem, found, changed = None, [], False
     try:
-        found = run(module)
+        if module.params["state"] == "applied":
+            changed = apply(module)
+        else:
+            found = run(module)
     except FileSetError as error:
         problem = str(error)
     for each in module.params["files"]:  # the arguments come back with the result and may hold passwords
@@ -223,7 +248,9 @@ def main() -> None:
     if problem:
         module.fail_json(msg=problem)
     module.exit_json(
-        changed=bool(found), paths=[change.file.path for change in found], diff=[shown(change) for change in found]
+        changed=changed or bool(found),
+        paths=[change.file.path for change in found],
+        diff=[shown(change) for change in found],
     )
 
 

@@ -158,7 +158,7 @@ engines:
       description: systemd unit, null for an engine without a daemon.
       type: str
     active:
-      description: Whether that unit runs.
+      description: Whether that unit runs, or would if it had not failed.
       type: bool
     user:
       description: User whose engine this is, null for that of the host.

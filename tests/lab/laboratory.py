@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import itertools
 import json
 import os
 import secrets
@@ -46,6 +47,7 @@ class Lab:
         self.state = state_dir() / self.name
         self.hosts: dict[str, Host] = {}
         self.plays: list[plays.Play] = []
+        self.play_numbers = itertools.count(1)
         self.first = 0
         self.namespaces: dict[str, str] = {}
         self._booted = 0
@@ -195,7 +197,8 @@ class Lab:
 
     def forget_connections(self, host: Host) -> None:
         """Drop ssh's kept connections to a host that went down."""
-        (self.state / "ssh" / host.address).unlink(missing_ok=True)
+        for connection in (self.state / "ssh").glob(f"{host.address}-*"):  # one for each user
+            connection.unlink(missing_ok=True)
 
     # --- services, started on request -----------------------------------------------------------------------------
 

@@ -173,7 +173,7 @@ def start(
     check_mode: with --check and --diff.
     user: who logs in; "operator" has sudo without a password, for plays with become.
     """
-    number = len(list((lab.state / "tmp").glob("play-*.yml"))) + 1
+    number = next(lab.play_numbers)
     events = lab.state / "tmp" / f"play-{number}.events"
     playbook = str(source)
     if (isinstance(source, Sequence) and not isinstance(source, str)) or (isinstance(source, str) and "\n" in source):
@@ -201,7 +201,7 @@ def start(
         "ANSIBLE_PIPELINING": "true",
         "ANSIBLE_RETRY_FILES_ENABLED": "false",
         "ANSIBLE_SSH_CONTROL_PATH_DIR": str(lab.state / "ssh"),
-        "ANSIBLE_SSH_CONTROL_PATH": "%(directory)s/%%h",
+        "ANSIBLE_SSH_CONTROL_PATH": "%(directory)s/%%h-%%r",
         "LAB_EVENTS": str(events),
         **(environment or {}),
     }

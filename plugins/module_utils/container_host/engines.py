@@ -16,6 +16,7 @@ import typing as t
 from ..host_files import Files
 from . import programs
 from .file_set import JOURNAL
+from .services import Service, is_wanted
 
 _USER_UNIT = ".config/systemd/user/docker.service"
 
@@ -106,8 +107,7 @@ def _describe(files: Files, kind: Kind) -> dict[str, t.Any]:
 
 def _rootless(files: Files, docker: dict[str, t.Any], user: pwd.struct_passwd) -> dict[str, t.Any]:
     config = os.path.join(user.pw_dir, ".config/docker/daemon.json")
-    manager = ("--user", f"--machine={user.pw_name}@.host") if os.geteuid() == 0 else ("--user",)
-    _unit_name, active, started_at = _unit(files, ("docker.service",), manager)
+    _unit_name, active, started_at = _unit(files, ("docker.service",), user.pw_name)
     return dict(
         docker,
         id=f"{ROOTLESS}_{user.pw_name}",
@@ -131,18 +131,15 @@ def _version(files: Files, program: str) -> str | None:
     return number.group(0) if number else None
 
 
-def _unit(
-    files: Files, names: t.Sequence[str], manager: t.Sequence[str] = ()
-) -> tuple[str | None, bool, float | None]:
-    """Return the unit that is installed, whether it runs, and since when (seconds of the epoch)."""
-    shown = "LoadState,ActiveState,ActiveEnterTimestampMonotonic"
+def _unit(files: Files, names: t.Sequence[str], user: str | None = None) -> tuple[str | None, bool, float | None]:
+    """Return the unit that is installed, whether it shall run, and since when it does (seconds of the epoch)."""
     for name in names:
-        said = programs.said(programs.ask(files, "systemctl", *manager, "show", name, f"--property={shown}"))
-        table = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
-        if table.get("LoadState") == "loaded":
-            active = table.get("ActiveState") == "active"
-            entered = int(table.get("ActiveEnterTimestampMonotonic") or 0) / 1e6
-            return name, active, time.time() - time.clock_gettime(time.CLOCK_MONOTONIC) + entered if active else None
+        found = Service(files, name, user).properties("LoadState", "ActiveState", "ActiveEnterTimestampMonotonic")
+        if found.get("LoadState") == "loaded":
+            state = found.get("ActiveState")
+            entered = int(found.get("ActiveEnterTimestampMonotonic") or 0) / 1e6
+            since = time.time() - time.clock_gettime(time.CLOCK_MONOTONIC) + entered if state == "active" else None
+            return name, is_wanted(state), since
     return None, False, None
 
 
@@ -173,14 +170,14 @@ def _is_used(engine: dict[str, t.Any], found: t.Sequence[dict[str, t.Any]], file
 
 
 def _is_pending(files: Files, engine: dict[str, t.Any]) -> bool:
-    """Say whether a running engine started before the files were written that it shall use."""
+    """Say whether an engine started before the files were written that it shall use, or did not start with them."""
     if not engine["active"]:
         return False
     try:
         written_at = os.stat(files.path(engine["journal"], JOURNAL)).st_mtime
     except OSError:
         return False
-    return bool(engine["started_at"] < written_at)
+    return engine["started_at"] is None or bool(engine["started_at"] < written_at)
 
 
 def _knows_nvidia(files: Files, engine: dict[str, t.Any]) -> bool | None:

@@ -22,13 +22,13 @@ def find(files: Files, name: str) -> str | None:
     return next((path for path in paths if os.access(path, os.X_OK)), None)
 
 
-def ask(files: Files, name: str, *arguments: str) -> Result | None:
+def ask(files: Files, name: str, *arguments: str, seconds: float = SECONDS) -> Result | None:
     """Return how a program ended and what it said, None when there is none or it gave no answer."""
     path = find(files, name)
     if path is None:
         return None
     try:
-        return run((path, *arguments), SECONDS)
+        return run((path, *arguments), seconds)
     except Broken:
         return None
 

@@ -34,7 +34,10 @@ class CallbackModule(CallbackBase):
 
     def _record(self, outcome: Any, status: str) -> None:
         # _dump_results honours no_log and turns Ansible's own types into plain ones
-        result = json.loads(self._dump_results(outcome.result if hasattr(outcome, "result") else outcome._result))
+        said = outcome.result if hasattr(outcome, "result") else outcome._result
+        result = json.loads(self._dump_results(said))
+        if "diff" in said:  # which is taken out unless ansible-playbook is told to be verbose
+            result["diff"] = json.loads(self._dump_results({"parts": said["diff"]}))["parts"]
         host = outcome.host if hasattr(outcome, "host") else outcome._host
         task = outcome.task if hasattr(outcome, "task") else outcome._task
         self._write(
@@ -42,7 +45,8 @@ class CallbackModule(CallbackBase):
                 "task": task.get_name(),
                 "host": host.get_name(),
                 "status": status,
-                "changed": bool(result.get("changed", False)),
+                # Not from `result`: the callback for the screen has taken it out of what debug says
+                "changed": bool(outcome.is_changed()),
                 "result": result,
             }
         )

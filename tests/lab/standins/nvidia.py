@@ -145,7 +145,12 @@ def toolkit(version: str, form: str = "deb") -> list[Package]:
     ]
 
 
-def install_driver(host: Host, slices: tuple[str, ...] | list[str] = ()) -> None:
-    """Give a host a driver with one card, cut into MIG slices or not."""
+def install_driver(host: Host) -> None:
+    """Give a host a driver with one card."""
     host.write("/usr/bin/nvidia-smi", NVIDIA_SMI, mode=0o755)
+    cut(host, ())
+
+
+def cut(host: Host, slices: tuple[str, ...]) -> None:
+    """Cut the card into MIG slices, which nothing on the host notices by itself."""
     host.write(MACHINE, "\n".join([GPU, *slices]) + "\n")

@@ -43,7 +43,9 @@ def files(name, version, texts=None, config=None, drop_in=None, **options):
         "reads": list(texts or {}),
     }
     given = "".join(f", {key}={value!r}" for key, value in options.items())
-    found = render(f"engine | prositronic.infra.container_engine_files(texts=texts{given})", engine=engine, texts=texts or {})
+    found = render(
+        f"engine | prositronic.infra.container_engine_files(texts=texts{given})", engine=engine, texts=texts or {}
+    )
     return {file["path"]: file["content"] for file in found}
 
 
@@ -66,7 +68,15 @@ def test_docker_without_a_file():
 
 @pytest.mark.parametrize(
     ("version", "features"),
-    [("20.10.24", None), ("24.0.9", None), ("25.0.0", True), ("28.1.1", True), ("28.2.0", None), ("29.0.0", None), (None, None)],
+    [
+        ("20.10.24", None),
+        ("24.0.9", None),
+        ("25.0.0", True),
+        ("28.1.1", True),
+        ("28.2.0", None),
+        ("29.0.0", None),
+        (None, None),
+    ],
 )
 def test_docker_is_told_of_cdi_where_it_would_not_do_it_untold(version, features):
     assert json.loads(docker("{}", version)).get("features", {}).get("cdi") is features
@@ -115,7 +125,10 @@ def test_docker_forgets():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"a": "secret"\n"b": 1}', "/etc/docker/daemon.json is not valid JSON (line 2, column 1) and was left as it is"),
+        (
+            '{"a": "secret"\n"b": 1}',
+            "/etc/docker/daemon.json is not valid JSON (line 2, column 1) and was left as it is",
+        ),
         ("[]", "/etc/docker/daemon.json is not a JSON object"),
         ('{"runtimes": ["secret"]}', "/etc/docker/daemon.json was left as it is: its runtimes is not an object"),
         ('{"runtimes": {"nvidia": "secret"}}', "its nvidia is not an object"),

@@ -12,7 +12,8 @@ import os
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.prositronic.infra.plugins.module_utils.container_host import file_set
+from ansible_collections.prositronic.infra.plugins.module_utils.bounded import Result
+from ansible_collections.prositronic.infra.plugins.module_utils.container_host import file_set, programs
 from ansible_collections.prositronic.infra.plugins.modules import config_files
 
 
@@ -31,6 +32,33 @@ def run(capsys):
 @pytest.fixture
 def journal(tmp_path):
     return str(tmp_path / "journal")
+
+
+class Systemd:
+    """Stands in for systemctl: one unit."""
+
+    def __init__(self):
+        self.state = "active"
+        self.restarts = 0
+        self.starts = lambda: True
+
+    def ask(self, _files, name, verb, *_arguments, seconds=None):
+        assert name == "systemctl" and verb in ("show", "restart", "reset-failed")
+        if verb == "show":
+            return Result(
+                0, f"LoadState={'loaded' if self.state else 'not-found'}\nActiveState={self.state}".encode(), b""
+            )
+        if verb == "restart":
+            self.restarts += 1
+            self.state = "active" if self.starts() else "failed"
+        return Result(int(self.state == "failed" and verb == "restart"), b"", b"Job for engine.service failed")
+
+
+@pytest.fixture(autouse=True)
+def systemd(monkeypatch):
+    stand_in = Systemd()
+    monkeypatch.setattr(programs, "ask", stand_in.ask)
+    return stand_in
 
 
 def snapshot(folder):
@@ -79,7 +107,11 @@ def test_a_program_that_refuses_keeps_everything_as_it_was(run, tmp_path, journa
     (tmp_path / "a").write_text("a")
     files = [
         {"path": str(tmp_path / "a"), "content": "b"},
-        {"path": str(tmp_path / "c.toml"), "content": "c", "check": ["sh", "-c", "echo first; echo {file} is bad >&2; exit 1"]},
+        {
+            "path": str(tmp_path / "c.toml"),
+            "content": "c",
+            "check": ["sh", "-c", "echo first; echo {file} is bad >&2; exit 1"],
+        },
     ]
     passed, result = run(files=files, journal=journal, _ansible_check_mode=check_mode)
     assert not passed
@@ -123,9 +155,44 @@ def test_after_a_second_change_the_way_back_leads_to_what_was_confirmed(run, tmp
     run(state="restored", journal=journal)
     assert path.read_text() == "works"
     run(files=[{"path": str(path), "content": "try 3"}], journal=journal)
-    run(state="confirmed", journal=journal)
+    assert run(state="applied", unit="engine.service", journal=journal)[1]["changed"] is True
     assert run(state="restored", journal=journal)[1]["changed"] is False
     assert path.read_text() == "try 3"
+
+
+def test_a_unit_that_does_not_start_gets_its_old_files_back(run, tmp_path, journal, systemd):
+    path = tmp_path / "a"
+    path.write_text("works")
+    systemd.starts = lambda: path.read_text() == "works"
+    run(files=[{"path": str(path), "content": "breaks"}], journal=journal)
+    passed, result = run(state="applied", unit="engine.service", journal=journal)
+    assert not passed
+    assert result["msg"] == (
+        "engine.service did not start with its new configuration and runs with the old one, which was put back:"
+        " Job for engine.service failed"
+    )
+    assert path.read_text() == "works"
+    assert systemd.state == "active"
+    assert run(state="restored", journal=journal)[1]["changed"] is False
+
+
+def test_a_unit_that_starts_with_neither(run, tmp_path, journal, systemd):
+    path = tmp_path / "a"
+    path.write_text("works")
+    systemd.starts = lambda: False
+    run(files=[{"path": str(path), "content": "breaks"}], journal=journal)
+    passed, result = run(state="applied", unit="engine.service", journal=journal)
+    assert not passed and "and not with the old one either" in result["msg"]
+    assert path.read_text() == "works"
+
+
+@pytest.mark.parametrize(("state", "restarted"), [("active", True), ("failed", True), ("inactive", False), ("", False)])
+def test_only_a_unit_that_shall_run_is_restarted(run, journal, systemd, state, restarted):
+    systemd.state = state
+    predicted = run(state="applied", unit="engine.service", journal=journal, _ansible_check_mode=True)
+    assert (predicted[1]["changed"], systemd.restarts) == (restarted, 0)
+    assert run(state="applied", unit="engine.service", journal=journal)[1]["changed"] is restarted
+    assert systemd.restarts == restarted
 
 
 @pytest.mark.parametrize("dies_at", range(1, 5))

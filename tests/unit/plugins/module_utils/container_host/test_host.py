@@ -33,7 +33,7 @@ class Machine:
         self.units = {}
         self.answers = {}
         monkeypatch.setattr(programs, "run", self._run)
-        for helper in ("systemctl", "dpkg", "dpkg-query", "rpm", "nvidia-ctk"):
+        for helper in ("systemctl", "runuser", "dpkg", "dpkg-query", "rpm", "nvidia-ctk"):
             self.install(helper)
 
     def write(self, path, text="", executable=False):
@@ -48,7 +48,7 @@ class Machine:
 
     def _run(self, argv, _seconds):
         name = os.path.basename(argv[0])
-        if name == "systemctl":
+        if "systemctl" in (name, *argv):
             unit = next(part for part in argv if part.endswith(".service"))
             state, since = self.units.get(unit, (None, 0))
             lines = ["LoadState=not-found"] if state is None else ["LoadState=loaded", f"ActiveState={state}"]
@@ -153,7 +153,13 @@ def test_k3s_agent(machine, state, generated, knows):
 
 @pytest.mark.parametrize(
     ("state", "started_after", "pending"),
-    [("active", False, True), ("active", True, False), ("inactive", False, False)],
+    [
+        ("active", False, True),
+        ("active", True, False),
+        ("failed", False, True),
+        ("failed", True, True),
+        ("inactive", False, False),
+    ],
 )
 def test_an_engine_that_started_before_its_files_were_written(machine, monkeypatch, state, started_after, pending):
     machine.install("dockerd")
@@ -171,6 +177,7 @@ def test_docker_of_users(machine, monkeypatch):
     alice = engines.pwd.struct_passwd(("alice", "x", 1000, 1000, "", "/home/alice", "/bin/sh"))
     bob = engines.pwd.struct_passwd(("bob", "x", 1001, 1001, "", "/home/bob", "/bin/sh"))
     monkeypatch.setattr(engines.pwd, "getpwall", lambda: [alice, bob])
+    monkeypatch.setattr(engines.pwd, "getpwnam", {"alice": alice}.__getitem__)
     machine.install("dockerd")
     machine.write("/home/alice/.config/systemd/user/docker.service")
     machine.write("/home/alice/.config/docker/daemon.json", "{}")
