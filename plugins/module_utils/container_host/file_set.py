@@ -21,10 +21,12 @@ import tempfile
 import typing as t
 
 from ..bounded import Broken, run
+from ..host_files import Files
+from . import programs
 
 JOURNAL = "journal.json"
 FILE = "{file}"  # stands for the file to look at in the command that checks it
-CHECK_SECONDS = 60
+CHECK_SECONDS = 60.0
 
 
 class FileSetError(Exception):
@@ -70,21 +72,19 @@ def check(found: t.Sequence[Change], folder: str) -> None:
         os.mkdir(place, 0o700)
         candidate = os.path.join(place, os.path.basename(change.file.path))
         _put(candidate, change.file.content, 0o600)
-        command = [part.replace(FILE, candidate) for part in change.file.check]
-        program = shutil.which(command[0])
+        program = programs.find(Files(), change.file.check[0])
         if program is None:
             continue
+        command = [program, *(part.replace(FILE, candidate) for part in change.file.check[1:])]
         try:
-            done = run([program, *command[1:]], CHECK_SECONDS)
-        except Broken as error:
-            raise FileSetError(
-                f"{command[0]} could not check what {change.file.path} would become: it {error}"
-            ) from error
+            done = run(command, CHECK_SECONDS)
+        except Broken as broken:
+            raise FileSetError(f"{command[0]}, to check what {change.file.path} would become, {broken}") from broken
         if done.status != 0:
-            said = done.error.decode(errors="replace").replace(candidate, change.file.path).strip()
+            said = done.error.decode("utf-8", "replace").replace(candidate, change.file.path).strip()
             last = said.splitlines()[-1] if said else f"it ended with {done.status}"
             raise FileSetError(
-                f"{command[0]} refuses what {change.file.path} would become, so nothing was changed: {last}"
+                f"{change.file.check[0]} refuses what {change.file.path} would become, so nothing was changed: {last}"
             )
 
 
