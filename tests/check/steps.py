@@ -29,6 +29,7 @@ from tools.environment import (
 
 TOOLS = "tests/check/requirements.txt"
 TESTS = "tests/unit/requirements.txt"
+HELM = "tests/helm/requirements.txt"
 LAB = "tests/lab/requirements.txt"
 
 # What a published collection holds at its top; anything else is an oversight in galaxy.yml's build_ignore.
@@ -84,6 +85,7 @@ class Steps:
 
         of_newest = (f"env-{newest}", "build")
         of_tools = ("env-tools", "build")
+        steps.append(Step("env-helm", self.helm_environment, (), False))
         # What takes longest starts first, so that nothing is waited for at the end.
         for_each("sanity", self.sanity)
         for_each("unit", self.unit)
@@ -94,6 +96,7 @@ class Steps:
             Step("ansible-lint", self.ansible_lint, of_tools),
             Step("docs", self.docs, of_tools),
             Step("conformance", self.conformance, of_newest),
+            Step("helm", self.helm, ("env-helm", "build")),
             Step("target-python", self.target_python, of_newest),
             Step("mypy", self.mypy, of_tools),
             Step("changelog", self.changelog, of_tools),
@@ -113,6 +116,10 @@ class Steps:
     def tools_environment(self, job: Job) -> None:
         core, python = self.newest
         self._make(job, "tools", python, [core.requirement, "requirements.txt", TOOLS])
+
+    def helm_environment(self, job: Job) -> None:
+        core, python = self.newest
+        self._make(job, "helm", python, [core.requirement, TESTS, HELM])
 
     def _make(self, job: Job, name: str, python: Python, requirements: list[str]) -> None:
         with open(job.log, "a", encoding="utf-8") as log:
@@ -183,6 +190,10 @@ class Steps:
 
     def conformance(self, job: Job) -> None:
         self._pytest(job, self.newest[0].line, "tests/conformance")
+
+    def helm(self, job: Job) -> None:
+        """The chart, rendered and deployed by the real helm and helmfile."""
+        self._pytest(job, "helm", "tests/helm")
 
     def fuzz(self, job: Job) -> None:
         tree = self._tree("built")

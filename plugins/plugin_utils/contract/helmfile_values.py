@@ -41,11 +41,19 @@ def _camel(name: str) -> str:
 
 
 def _keys(pattern: str, but: tuple[str, ...] = ()) -> t.Any:
-    """Return a field of a map, empty by default, whose keys follow a pattern."""
-    names: dict[str, t.Any] = {"pattern": pattern}
-    if but:
-        names["not"] = {"enum": list(but)}
-    return Field(default={}, json_schema_extra={"propertyNames": names})
+    """Return a field of a map, empty by default, whose keys follow a pattern; `but` are keys that are refused.
+
+    Not by `propertyNames`: Helm 4 tells a wrong place for what breaks those.
+    """
+
+    def shaped(schema: dict[str, t.Any]) -> None:
+        values = schema.pop("additionalProperties", None)
+        schema.setdefault("patternProperties", {pattern: values})
+        schema["additionalProperties"] = False
+        if but:
+            schema["properties"] = dict.fromkeys(but, False)
+
+    return Field(default={}, json_schema_extra=shaped)
 
 
 class Values(Contract):
@@ -83,7 +91,7 @@ class ServedModel(Values):
     revision: Revision = "main"
     quant: QuantLabel = ""
     files: dict[FileName, ModelFile] = _keys(FILE_NAME)
-    path: str = Field(default="", pattern=r"^(/.*)?$")
+    path: str = Field(default="", pattern=r"^(/|$)")
     alias: str = ""
 
 
@@ -118,7 +126,7 @@ class Persistence(Values):
 
     enabled: bool = True
     existing_claim: ObjectName = ""
-    host_path: str = Field(default="", pattern=r"^(/.*)?$")
+    host_path: str = Field(default="", pattern=r"^(/|$)")
     storage_class: str = ""
     access_mode: t.Literal["ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany"] = "ReadWriteOnce"
     size: Quantity = "100Gi"
@@ -239,10 +247,11 @@ class ChartValues(Values):
 
 
 class Release(Values):
-    """The release that helmfile makes. `waitSeconds`: how long it may take until the model answers, download and all."""
+    """The release that helmfile makes. It returns when the model answers, download and all, or after `waitSeconds`."""
 
     name: ReleaseName = "llama-server"
     namespace: NamespaceName = "llama-server"
+    wait: bool = True
     wait_seconds: Seconds = 3600
 
 
