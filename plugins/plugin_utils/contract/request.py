@@ -117,17 +117,20 @@ class FitRequest(Demand):
     @property
     def identity(self) -> str:
         """Return 12 hex digits that stand for what is asked, however often."""
-        return digest(self.model_dump(mode="json", exclude={"replan", "advice"}))
+        return digest(self.model_dump(mode="json", exclude={"replan", "advice", "source", "server"}))
 
 
 class ModelWish(FitRequest):
     """An entry of `inference_models`: several models need names to tell them apart.
 
-    A fleet is planned without advice where none is asked for: it costs several plans each time.
+    A fleet is planned without advice where none is asked for: it costs several plans each time. `source` and `server` are
+    for the playbook that serves the model; the planner does not look at them.
     """
 
     name: Name
     advice: Advice = "never"
+    source: dict[str, t.Any] | None = None
+    server: dict[str, t.Any] | None = None
 
 
 class HardwareWish(Demand):
