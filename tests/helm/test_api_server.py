@@ -77,7 +77,7 @@ def cluster(helm, tmp_path_factory):
     with open(folder / "log", "wb") as log:
         started = [subprocess.Popen(command, stdout=log, stderr=log) for command in (etcd, server)]
     try:
-        for _ in range(240):
+        for _try in range(240):
             ready = kubectl(helm, kubeconfig, "get", "--raw", "/readyz", check=False)
             if ready.returncode == 0:
                 break

@@ -87,8 +87,8 @@ def pod(helm, seed, override, tmp_path):
 def hub():
     made = []
 
-    def make(files=SPLIT, **more):
-        made.append(Hub(dict(files), **more))
+    def make(files=None, **more):
+        made.append(Hub(dict(SPLIT if files is None else files), **more))
         return made[-1]
 
     yield make
