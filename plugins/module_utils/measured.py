@@ -2,19 +2,63 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What earlier runs observed on this host, kept in `measured.json` of the state folder."""
+"""What earlier runs of llama.cpp were seen to take and to reach on this host: `measured.json` of the state folder.
+
+Its form is `{schema: 1, runs: [run, ...]}`, the newest run last; what a run holds is `measured` of the contract.
+"""
 
 from __future__ import annotations
 
+import json
 import typing as t
 
 from .host_files import Files
+from .instance.files import write
+
+SCHEMA = 1
+_KEPT = 100
+
+# What makes a run take the place of an older one
+_SAME = ("source", "engine", "model", "launch")
+
+
+def path(state_folder: str) -> str:
+    """Return where it is kept."""
+    return f"{state_folder}/measured.json"
 
 
 def read(files: Files, state_folder: str) -> tuple[dict[str, t.Any] | None, list[str]]:
     """Return what is kept (None when nothing is) and problems."""
-    path = f"{state_folder}/measured.json"
+    where = path(state_folder)
     try:
-        return files.json_object(path), []
+        value = files.json_object(where)
+        if value is None:
+            return None, []
+        _check(value)
     except ValueError as error:
-        return None, [f"{path} {error}: it is ignored; delete it, the next benchmark writes it anew"]
+        return None, [f"{where} {error}: it is ignored; delete it, the next measurement writes it anew"]
+    return value, []
+
+
+def with_run(value: dict[str, t.Any] | None, run: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return what is kept with a run added, without older ones of the same program, build, model and launch."""
+    others = [old for old in (value or {}).get("runs", []) if any(old.get(key) != run[key] for key in _SAME)]
+    return {"schema": SCHEMA, "runs": [*others, run][-_KEPT:]}
+
+
+def save(files: Files, state_folder: str, value: dict[str, t.Any]) -> None:
+    """Write what is kept, whole or not at all; readable for all, since it holds no secret."""
+    write(files.path(path(state_folder)), text(value), 0o644)
+
+
+def text(value: dict[str, t.Any] | None) -> str:
+    """Return the text of the file; none for nothing."""
+    return "" if value is None else json.dumps(value, indent=2, sort_keys=True) + "\n"
+
+
+def _check(value: dict[str, t.Any]) -> None:
+    if value.get("schema") != SCHEMA:
+        raise ValueError(f"is not of schema {SCHEMA}, as this version of the collection reads it")
+    runs = value.get("runs")
+    if not isinstance(runs, list) or not all(isinstance(run, dict) for run in runs):
+        raise ValueError("has no list of runs")

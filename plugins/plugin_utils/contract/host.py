@@ -11,6 +11,7 @@ import typing as t
 from .._pydantic import Field
 from .base import Contract
 from .launch import Launch
+from .measured import Measured
 
 Vendor = t.Literal["nvidia", "amd", "intel", "other"]
 Bytes = t.Annotated[int, Field(ge=0)]
@@ -169,5 +170,5 @@ class InferenceHost(Contract):
     memory: HostMemory
     storage: list[Storage] = []
     instances: list[Instance] = []
-    measured: dict[str, t.Any] | None = None
+    measured: Measured | None = None
     problems: list[str] = []

@@ -14,6 +14,7 @@ from .hardware import Hardware
 from .helmfile_values import ChartValues, HelmfileValues
 from .host import InferenceHost
 from .launch import Launch
+from .measured import Measured
 from .memory import MemoryEstimate
 from .plan import Plan
 from .request import ModelWish
@@ -25,6 +26,7 @@ PUBLISHED: dict[str, type[Contract]] = {
     "inference_host": InferenceHost,
     "inference_model": ModelWish,
     "launch": Launch,
+    "measured": Measured,
     "memory_estimate": MemoryEstimate,
     "plan": Plan,
 }

@@ -191,12 +191,6 @@ def test_other_files_are_no_instances(tree):
     assert [instance["name"] for instance in instances.read(tree.files, STATE, [])[0]] == ["chat"]
 
 
-def test_what_was_measured(tree):
-    assert measured.read(tree.files, STATE) == (None, [])
-    tree.write(f"{STATE}/measured.json", '{"speed": {"abc": 12.5}}')
-    assert measured.read(tree.files, STATE) == ({"speed": {"abc": 12.5}}, [])
-
-
 @pytest.mark.parametrize("name", BROKEN)
 def test_broken_measurements_are_a_problem(tree, name):
     tree.write(f"{STATE}/measured.json", BROKEN[name])
