@@ -5,13 +5,15 @@
 """A few blocks that stand for all: repeated blocks use the same memory again.
 
 A model is a walk over kinds of blocks. Every pair of kinds that follow each other is kept, several times; what only
-repeats such pairs is left out. The buffers come out the same, in a fraction of the time.
+repeats such pairs is left out. GPUs in the middle that hold the same walk have the same buffer: one stands for all. The
+buffers come out the same, in a fraction of the time.
 """
 
 from __future__ import annotations
 
 import collections
 import dataclasses
+import itertools
 import typing as t
 
 from ..anatomy import Anatomy
@@ -25,14 +27,48 @@ KEPT = 3
 REPEATING = ("mla", "parallel", "transformer")
 
 
-def representative_blocks(anatomy: Anatomy, setting: Setting) -> tuple[list[int], t.Any]:
-    """Return the blocks to build, and a key that is equal for launches whose graphs consist of the same parts."""
-    kinds = [_kind(anatomy, setting, index) for index in range(anatomy.n_trunk)]
+class Representation(t.NamedTuple):
+    """The blocks to build; for GPUs that none of them is on, the GPU with the same buffer; and a key.
+
+    The key is equal for launches whose graphs consist of the same parts.
+    """
+
+    blocks: list[int]
+    twins: tuple[tuple[int, int], ...]
+    key: t.Any
+
+
+def representative_blocks(anatomy: Anatomy, setting: Setting) -> Representation:
+    """Return what stands for the graph of a launch."""
     if anatomy.architecture.graph not in REPEATING:
-        return list(range(anatomy.n_trunk)), (setting.devices, setting.overrides)
-    blocks = walk(kinds)
-    output = setting.devices[anatomy.n_layer]
-    return blocks, (tuple(kinds[index] for index in blocks), setting.devices[0], output)
+        return Representation(list(range(anatomy.n_trunk)), (), (setting.devices, setting.overrides))
+    kinds = [_kind(anatomy, setting, index) for index in range(anatomy.n_trunk)]
+    places = setting.devices[: anatomy.n_trunk]
+    twins = _twins(kinds, places)
+    there = [index for index, place in enumerate(places) if place not in twins]
+    blocks = [there[at] for at in walk([(kinds[index], places[index]) for index in there])]
+    ends = setting.devices[0], setting.devices[anatomy.n_layer]
+    parts = tuple((kinds[index], places[index]) for index in blocks)
+    return Representation(blocks, tuple(twins.items()), (parts, ends, tuple(twins.items())))
+
+
+def _twins(kinds: t.Sequence[t.Hashable], places: t.Sequence[int]) -> dict[int, int]:
+    """Return the GPUs between others whose blocks, in a row, are the same walk as an earlier GPU's.
+
+    Not the first GPU, which computes for the host too, nor that of the last block, which keeps the output's rows only.
+    """
+    runs = [(place, list(group)) for place, group in itertools.groupby(range(len(places)), places.__getitem__)]
+    numbers = collections.Counter(place for place, _run in runs)
+    twins: dict[int, int] = {}
+    known: dict[t.Hashable, int] = {}
+    for (before, _earlier), (place, run) in itertools.pairwise(runs):
+        if HOST in (before, place) or place in (0, places[-1]) or numbers[place] > 1:
+            continue
+        walked = [kinds[index] for index in run]
+        first = known.setdefault(tuple(walked[at] for at in walk(walked)), place)
+        if first != place:
+            twins[place] = first
+    return twins
 
 
 def walk(kinds: t.Sequence[t.Hashable]) -> list[int]:
@@ -64,18 +100,14 @@ def walk(kinds: t.Sequence[t.Hashable]) -> list[int]:
 
 
 def _kind(anatomy: Anatomy, setting: Setting, index: int) -> t.Hashable:
-    """What distinguishes a block in the graph: its structure, where it lies, and its tensors if they are copied."""
-    device = setting.devices[index]
+    """What distinguishes a block in the graph beside its device: its structure, and its tensors if they are copied."""
     overrides = setting.overrides
-    moved = index < overrides.host_experts or bool(overrides.patterns)
-    owner = anatomy.layers[index].cache_layer
-    place = device, setting.devices[owner], owner == index
-    structure, typed = _structures(anatomy)[index]
     if overrides.patterns:
-        return index, place
-    if device == HOST or moved:
-        return typed, place, moved
-    return structure, place
+        return index
+    structure, typed = _structures(anatomy)[index]
+    if index < overrides.host_experts:
+        return typed, "moved"
+    return typed if setting.devices[index] == HOST else structure
 
 
 def _structures(anatomy: Anatomy) -> list[tuple[int, int]]:

@@ -84,13 +84,28 @@ def compute_buffers(anatomy: Anatomy, setting: Setting, automatic: bool) -> Buff
     exact = "buffers", setting, automatic
     known = anatomy.memo.get(exact)
     if known is None:
-        blocks, shape = representative_blocks(anatomy, setting)
+        blocks, twins, shape = representative_blocks(anatomy, setting)
         alike = "shape", setting._replace(devices=(), overrides=Overrides()), automatic, shape
         known = anatomy.memo.get(alike)
         if known is None:
-            known = anatomy.memo[alike] = reserve(anatomy, setting, automatic, blocks)
+            known = anatomy.memo[alike] = _with_twins(reserve(anatomy, setting, automatic, blocks), twins)
         anatomy.memo[exact] = known
     return known
+
+
+def _with_twins(buffers: Buffers, twins: t.Iterable[tuple[int, int]]) -> Buffers:
+    gpu = list(buffers.gpu)
+    for device, like in twins:
+        gpu[device] = gpu[like]
+    return buffers._replace(gpu=tuple(gpu))
+
+
+def _in_doubt(anatomy: Anatomy, setting: Setting) -> bool:
+    """Whether some attention may run elsewhere than its block: with the host's part in it, or with another GPU's cache."""
+    devices = setting.devices
+    if HOST in devices or not setting.kv_offload:
+        return setting.n_gpus > 0
+    return any(devices[layer.cache_layer] != devices[layer.index] for layer in anatomy.layers)
 
 
 def flash_attention_stays(anatomy: Anatomy, setting: Setting, blocks: t.Sequence[int]) -> bool:
@@ -105,8 +120,7 @@ def flash_attention_stays(anatomy: Anatomy, setting: Setting, blocks: t.Sequence
 
 def reserve(anatomy: Anatomy, setting: Setting, automatic: bool, blocks: t.Sequence[int]) -> Buffers:
     """Return the buffers of the largest graph, made of these blocks."""
-    mixed = len(set(setting.devices)) > 1 or not setting.kv_offload or HOST in setting.devices
-    if automatic and setting.n_gpus and mixed and not flash_attention_stays(anatomy, setting, blocks):
+    if automatic and _in_doubt(anatomy, setting) and not flash_attention_stays(anatomy, setting, blocks):
         setting = setting._replace(flash=False)
     builder = make(anatomy, setting, blocks)
     check_graph(anatomy, _tensors_in_all(builder, setting, blocks))
