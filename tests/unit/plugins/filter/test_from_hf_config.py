@@ -44,6 +44,25 @@ def test_it_can_be_named():
     assert converted("name='ours'")["id"] == "ours"
 
 
+def test_memory_is_that_of_the_same_model_out_of_the_catalog():
+    asked = "prositronic.infra.memory_estimate(quant='Q4_K_M', launch={'ctx_size': 16384})"
+    names = {"config": CONFIG, "context": 131072}
+    of_config = render(f"config | prositronic.infra.from_hf_config | {asked}", **names)
+    assert of_config == render(f"'llama-3.2-1b-instruct' | {asked}")
+    # 16 layers, 8 heads of 64 for keys and as many for values, two bytes each.
+    assert of_config["host"]["kv_bytes"] == 16384 * 16 * 8 * 64 * 2 * 2
+
+
+def test_it_is_planned_for_as_the_same_model_out_of_the_catalog():
+    host = {"gpus": [{"vendor": "nvidia", "memory_free_bytes": 8 << 30}], "memory": {"total_bytes": 32 << 30}}
+    names = {"config": CONFIG, "context": 131072, "host": host}
+    model = "config | prositronic.infra.from_hf_config"
+    of_config = render(f"host | prositronic.infra.model_fit({model}, quant='Q8_0', context=32768)", **names)
+    of_catalog = render("host | prositronic.infra.model_fit('llama-3.2-1b', quant='Q8_0', context=32768)", **names)
+    assert (of_config["launch"], of_config["memory"]) == (of_catalog["launch"], of_catalog["memory"])
+    assert of_config["placement"] == "gpu"
+
+
 def test_what_is_wrong_is_told_with_the_filters_name():
     with pytest.raises(AnsibleError, match=r"from_hf_config: config\.json: 'hidden_size' must be a whole number"):
         converted(hidden_size="2048")
