@@ -25,9 +25,12 @@ from .tell import tell
 from .why import behind, short_plan, why
 
 
-def fit(host: InferenceHost, wish: FitRequest) -> Plan:
-    """Return the plan of one host, its devices named by uuid."""
-    plan = choose(machine(host, wish.reserve, replaces=wish.name), wish)
+def fit(host: InferenceHost, wish: FitRequest, with_ladder: bool = True) -> Plan:
+    """Return the plan of one host, its devices named by uuid.
+
+    :param with_ladder: whether to tell other lengths of context too, each of which is a search of its own.
+    """
+    plan = choose(machine(host, wish.reserve, replaces=wish.name), wish, with_ladder)
     if plan.memory is None:
         return plan
     devices = [
@@ -38,7 +41,7 @@ def fit(host: InferenceHost, wish: FitRequest) -> Plan:
     return plan.model_copy(update={"memory": plan.memory.model_copy(update={"devices": devices})})
 
 
-def choose(place: Machine, wish: FitRequest) -> Plan:
+def choose(place: Machine, wish: FitRequest, with_ladder: bool = True) -> Plan:
     """Return the plan for a class of machines: devices are named by their place in the host's list."""
     data = catalog.engine(wish.engine)
     engine, warnings = backend(place, data)
@@ -55,7 +58,7 @@ def choose(place: Machine, wish: FitRequest) -> Plan:
     ranked = _kept(place, wish, open_choices, costs_of, search) or ranking(place, wish, open_choices, costs_of, search)
     first = ranked.best[0]
     others = [short_plan(other.candidate, behind(first, other, wish)) for other in ranked.best[1:]]
-    plan = tell(place, first.candidate, wish, engine, warnings, why(ranked, wish), others)
+    plan = tell(place, first.candidate, wish, engine, warnings, why(ranked, wish), others, with_ladder)
     return advised(plan, place, first, wish, engine, costs_of)
 
 

@@ -38,6 +38,7 @@ def tell(
     warnings: list[str],
     why: str | None,
     others: list[ShortPlan],
+    with_ladder: bool,
 ) -> Plan:
     """Return the plan of a candidate, with the other candidates beside it and `why` it is this one."""
     model, costs, found = candidate.model, candidate.costs, candidate.found
@@ -68,7 +69,7 @@ def tell(
             disk_bytes=sum(file.size_bytes for file in model.files) or costs.model_bytes,
         ),
         speed=candidate.speed,
-        ladder=ladder(candidate, wish),
+        ladder=ladder(candidate, wish) if with_ladder else [],
         warnings=[
             *model.warnings,
             *place.warnings,

@@ -154,11 +154,12 @@ def _leaf(branch: _Branch, machine: _Hardware) -> Leaf:
         parallel=selection.parallel,
         allow=selection.allow,
         engine=selection.engine,
+        advice="never",
     )
     try:
         # First what costs nothing to know
         require_repository(model, quant)
-        plan = fit(machine.host, wish)
+        plan = fit(machine.host, wish, with_ladder=False)
         entry["placement"] = plan.placement
         name = release_name(slug, quant)
         text = helmfile_values(
