@@ -49,6 +49,33 @@ def test_a_play_can_log_in_as_a_user_and_become_root(module_lab, hosts):
     assert [play.task("Who", host)["stdout"] for host in hosts] == ["root"] * 3
 
 
+def test_each_suite_tells_its_facts_to_who_may_do_nothing(module_lab, hosts):
+    """Three versions of Python and systemd, a login without rights, and no facts gathered before."""
+    play = module_lab.play(
+        """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: Look
+      prositronic.infra.gpu_facts:
+        paths: [/]
+    - name: Which Python
+      ansible.builtin.command: python3 --version
+""",
+        user="operator",
+    )
+    for host in hosts:
+        facts = play.task("Look", host)["ansible_facts"]["inference_host"]
+        total = int(host.run("free --bytes").stdout.splitlines()[1].split()[1])
+        assert (facts["gpus"], facts["name"]) == ([], host.name)
+        assert facts["memory"]["total_bytes"] == total
+        assert 0 < facts["memory"]["available_bytes"] <= total
+        assert facts["cpu"]["threads"] == int(host.run("nproc --all").stdout)
+        assert [(entry["path"], entry["free_bytes"] > 0) for entry in facts["storage"]] == [("/", True)]
+    pythons = {play.task("Which Python", host)["stdout"] for host in hosts}
+    assert len(pythons) == 3, f"the suites have {pythons}"
+
+
 def test_hosts_know_each_other_by_name(hosts):
     old, new, newest = hosts
     for host in (old, new):
