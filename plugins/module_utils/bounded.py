@@ -42,12 +42,20 @@ class Result(t.NamedTuple):
         return " ".join((self.error + b" " + self.output).decode("utf-8", "replace").split())
 
 
-def run(argv: t.Sequence[str], seconds: float, limit: int = LIMIT_BYTES) -> Result:
+def run(
+    argv: t.Sequence[str],
+    seconds: float,
+    limit: int = LIMIT_BYTES,
+    more: t.Mapping[str, str] | None = None,
+    watch: t.Callable[[int], None] | None = None,
+) -> Result:
     """Run a tool without shell and input, in the C locale, and return what it printed.
 
+    :param more: variables of its environment, beside those of this process.
+    :param watch: called with the number of its process again and again while it runs.
     :raises Broken: it could not be started, was not done after `seconds`, or printed more than `limit` bytes.
     """
-    environment = dict(os.environ, LC_ALL="C")
+    environment = {**os.environ, "LC_ALL": "C", **(more or {})}
 
     def become_the_tool(output: int, error: int, refusal: int) -> None:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # which Python ignores
@@ -58,7 +66,7 @@ def run(argv: t.Sequence[str], seconds: float, limit: int = LIMIT_BYTES) -> Resu
         except OSError as failure:
             os.write(refusal, str(failure.strerror).encode())
 
-    status, (output, error, refusal) = _child(become_the_tool, 3, seconds, limit)
+    status, (output, error, refusal) = _child(become_the_tool, 3, seconds, limit, watch)
     if refusal:
         raise Broken(f"could not be started: {refusal.decode()}")
     return Result(status, output, error)
@@ -88,7 +96,13 @@ def call(function: t.Callable[[], t.Any], seconds: float, limit: int = LIMIT_BYT
     return value["value"]
 
 
-def _child(work: t.Callable[..., None], pipes: int, seconds: float, limit: int) -> tuple[int, list[bytes]]:
+def _child(
+    work: t.Callable[..., None],
+    pipes: int,
+    seconds: float,
+    limit: int,
+    watch: t.Callable[[int], None] | None = None,
+) -> tuple[int, list[bytes]]:
     """Do `work(writer, ...)` in a child with a session of its own; return its status and what came through the pipes."""
     deadline = time.monotonic() + seconds
     ends = [os.pipe() for _pipe in range(pipes)]
@@ -107,7 +121,7 @@ def _child(work: t.Callable[..., None], pipes: int, seconds: float, limit: int) 
             os._exit(0)  # never back into the caller's code
     _close(writers)
     try:
-        received = _drain(pid, readers, deadline, seconds, limit)
+        received = _drain(pid, readers, deadline, seconds, limit, watch)
         return _status(pid, deadline, seconds), [bytes(received[reader]) for reader in readers]
     finally:
         _close(readers)
@@ -122,7 +136,14 @@ def _die_with(parent: int) -> None:
         os._exit(0)  # it has ended already
 
 
-def _drain(pid: int, pipes: t.Sequence[int], deadline: float, seconds: float, limit: int) -> dict[int, bytearray]:
+def _drain(
+    pid: int,
+    pipes: t.Sequence[int],
+    deadline: float,
+    seconds: float,
+    limit: int,
+    watch: t.Callable[[int], None] | None,
+) -> dict[int, bytearray]:
     """Read until every pipe is closed, or the process has ended and nothing more comes."""
     buffers = {pipe: bytearray() for pipe in pipes}
     with selectors.DefaultSelector() as selector:
@@ -132,6 +153,8 @@ def _drain(pid: int, pipes: t.Sequence[int], deadline: float, seconds: float, li
             left = deadline - time.monotonic()
             if left <= 0:
                 raise Broken(f"did not finish within {seconds:.3g} s")
+            if watch is not None:
+                watch(pid)
             ready = selector.select(min(left, _POLL_SECONDS))
             if not ready and _exited(pid) is not None:
                 break  # a child of it lives on and holds the pipe open

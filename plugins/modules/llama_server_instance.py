@@ -122,6 +122,10 @@ url:
   returned: success and O(state=present)
   type: str
   sample: http://127.0.0.1:8080
+outdated:
+  description: Whether another setting than this one was there, or none, when the module was started.
+  returned: success and O(state=present)
+  type: bool
 others:
   description: Names of the other instances on the host.
   returned: success
@@ -193,6 +197,7 @@ def _present(module: AnsibleModule, instance: Instance) -> dict[str, t.Any]:
             instance.serve(wanted)
     return {
         "changed": changed,
+        "outdated": changed,
         "url": wanted.address.url,
         "diff": _diff(instance.files.unit, before, wanted.setting),
     }

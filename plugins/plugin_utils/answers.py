@@ -18,7 +18,10 @@ from .memory.estimate import estimate
 from .model import source
 from .planner import fleet, hardware
 from .planner.fit import fit
+from .preflight import verdict
+from .preflight.question import question
 from .render import helmfile, helmfile_tree
+from .render.service import gpus_of
 from .render.table import table
 
 
@@ -90,3 +93,28 @@ def helmfile_values_tree(dest: t.Any, check: bool = False, **selection: t.Any) -
     if not isinstance(dest, str) or not dest:
         raise ContractError("dest: give the folder to write to")
     return helmfile_tree.publish(dest, helmfile_tree.Selection.read(selection, "arguments"), check)
+
+
+def preflight_question(plan: t.Any, host: t.Any, **named: t.Any) -> dict[str, t.Any]:
+    """Return what llama-fit-params is asked about a plan; see `preflight/question.py` for the arguments."""
+    return question(Plan.read(plan, "plan"), InferenceHost.read(host, "host"), **named)
+
+
+def preflight(
+    plan: t.Any, host: t.Any, now: t.Any, gguf: t.Any = None, told: t.Any = None, name: str | None = None
+) -> dict[str, t.Any]:
+    """Return `{problems, table}` of a plan, what the engine tells of it, and what is free.
+
+    :param host: what the plan was made for, `now` the same host as it is; `gguf` the file that would be served.
+    :param told: the buffers of each device by llama-fit-params; null where it could not be asked.
+    :param name: the instance that would be replaced.
+    """
+    planned = Plan.read(plan, "plan")
+    try:
+        compared = verdict.rows(planned, source.model(gguf, None), told) if told else []
+    except ValueError as error:
+        raise ContractError(f"the file is not what was planned, {error}") from error
+    problems = verdict.differences(compared) + verdict.shortages(
+        planned, gpus_of(planned, InferenceHost.read(host, "host")), InferenceHost.read(now, "host"), name
+    )
+    return {"problems": problems, "table": verdict.lines(compared) if compared else []}

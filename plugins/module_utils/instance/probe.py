@@ -17,6 +17,7 @@ import typing as t
 # The addresses that a server listens on to be reached at any; a client on the host reaches it on the loopback.
 _ANY = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}
 _LOOK_SECONDS = 5.0
+_LIMIT_BYTES = 1 << 22
 _LISTEN = "0A"  # in /proc/net/tcp
 
 # What shows that a model computes: path, question, and the key of the answer that has to hold something
@@ -76,7 +77,7 @@ class _SocketConnection(http.client.HTTPConnection):
 def is_ready(address: Address) -> bool:
     """Say whether the model is loaded; /health answers without a key."""
     try:
-        return _ask(address, "GET", "/health", None, None, _LOOK_SECONDS)[0] == 200
+        return ask(address, "GET", "/health", None, None, _LOOK_SECONDS)[0] == 200
     except NoAnswer:
         return False
 
@@ -87,7 +88,7 @@ def answers(address: Address, question: str, key: str | None, seconds: float) ->
     :raises NoAnswer: it does not.
     """
     path, body, wanted = QUESTIONS[question]
-    status, answer = _ask(address, "POST", path, body, key, seconds)
+    status, _text, answer = ask(address, "POST", path, body, key, seconds)
     if status != 200:
         raise NoAnswer(f"answers {status} to {path}")
     if not (isinstance(answer, dict) and answer.get(wanted)):
@@ -96,7 +97,7 @@ def answers(address: Address, question: str, key: str | None, seconds: float) ->
 
 def asks_for_key(address: Address) -> bool:
     """Say whether a request without a key is turned away."""
-    return _ask(address, "GET", "/v1/models", None, None, _LOOK_SECONDS)[0] == 401
+    return ask(address, "GET", "/v1/models", None, None, _LOOK_SECONDS)[0] == 401
 
 
 def is_taken(address: Address) -> bool:
@@ -125,8 +126,10 @@ def listens(pid: int, port: int) -> bool:
     return bool(sockets & held)
 
 
-def _ask(address: Address, method: str, path: str, body: t.Any, key: str | None, seconds: float) -> tuple[int, t.Any]:
-    """Return status and JSON of an answer.
+def ask(
+    address: Address, method: str, path: str, body: t.Any, key: str | None, seconds: float
+) -> tuple[int, str, t.Any]:
+    """Return status and text of an answer, and the JSON that it is, None where it is none.
 
     :raises NoAnswer: nothing came that HTTP would call an answer.
     """
@@ -135,12 +138,12 @@ def _ask(address: Address, method: str, path: str, body: t.Any, key: str | None,
     try:
         connection.request(method, address.prefix + path, json.dumps(body) if body is not None else None, headers)
         answer = connection.getresponse()
-        text = answer.read(1 << 20)
+        text = answer.read(_LIMIT_BYTES).decode("utf-8", "replace")
     except (OSError, http.client.HTTPException) as problem:
         raise NoAnswer(f"does not answer {path}: {problem or type(problem).__name__}") from problem
     finally:
         connection.close()
     try:
-        return answer.status, json.loads(text)
+        return answer.status, text, json.loads(text)
     except ValueError:
-        return answer.status, None
+        return answer.status, text, None

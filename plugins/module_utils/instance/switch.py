@@ -171,4 +171,4 @@ class Instance:
             time.sleep(_POLL_SECONDS)
 
     def _log(self, name: str) -> list[str]:
-        return self.systemd.log(name, self.systemd.show(name).invocation, _LOG_LINES)
+        return self.systemd.log(name, self.systemd.show(name).invocation, f"--lines={_LOG_LINES}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 import typing as t
 
 from .. import bounded
@@ -76,18 +77,26 @@ class Systemd:
             "MainPID",
             "InvocationID",
         )
-        text = self._run("show", "--property", ",".join(names), "--", unit)
-        values = dict(line.partition("=")[::2] for line in text.splitlines())
+        values = self._properties(unit, names)
         return Unit(
-            values.get("LoadState", ""),
-            values.get("ActiveState", ""),
-            values.get("SubState", ""),
-            values.get("Result", ""),
-            values.get("UnitFileState") == "enabled",
-            int(values.get("NRestarts") or 0),
-            int(values.get("MainPID") or 0),
-            values.get("InvocationID", ""),
+            values["LoadState"],
+            values["ActiveState"],
+            values["SubState"],
+            values["Result"],
+            values["UnitFileState"] == "enabled",
+            int(values["NRestarts"] or 0),
+            int(values["MainPID"] or 0),
+            values["InvocationID"],
         )
+
+    def start_times(self, unit: str) -> tuple[float, float] | None:
+        """Return when the program of a unit was started and when it was ready, in seconds since the epoch; None before that."""
+        names = ("ExecMainStartTimestampMonotonic", "ActiveEnterTimestampMonotonic")
+        started, ready = (int(value or 0) / 1e6 for value in self._properties(unit, names).values())
+        if not 0 < started <= ready:
+            return None
+        booted = time.time() - time.clock_gettime(time.CLOCK_MONOTONIC)
+        return booted + started, booted + ready
 
     def reload(self) -> None:
         """Read the unit files again."""
@@ -122,11 +131,11 @@ class Systemd:
         """Let a unit that has failed look as if it had never been started."""
         bounded.run([self._systemctl, "reset-failed", "--", unit], _SECONDS)
 
-    def log(self, unit: str, invocation: str, lines: int) -> list[str]:
-        """Return the last lines of the journal of one run of a unit, oldest first."""
+    def log(self, unit: str, invocation: str, *options: str) -> list[str]:
+        """Return lines of the journal of one run of a unit, oldest first; `options` of journalctl say which."""
         if self._journalctl is None or not invocation:
             return []
-        argv = [self._journalctl, "--no-pager", "--quiet", "--output=cat", f"--lines={lines}"]
+        argv = [self._journalctl, "--no-pager", "--quiet", "--output=cat", *options]
         # What the program printed, and what systemd said of it
         argv += [f"_SYSTEMD_INVOCATION_ID={invocation}", "+", f"INVOCATION_ID={invocation}"]
         try:
@@ -134,6 +143,12 @@ class Systemd:
         except bounded.Broken as problem:
             return [f"(the journal of {unit} could not be read: journalctl {problem})"]
         return [line.rstrip() for line in text.splitlines() if line.strip()]
+
+    def _properties(self, unit: str, names: t.Sequence[str]) -> dict[str, str]:
+        """Return properties of a unit by name, in the order asked for; empty text for one that it does not have."""
+        text = self._run("show", "--property", ",".join(names), "--", unit)
+        values = dict(line.partition("=")[::2] for line in text.splitlines())
+        return {name: values.get(name, "") for name in names}
 
     def _run(self, *arguments: str, seconds: float = _SECONDS) -> str:
         try:

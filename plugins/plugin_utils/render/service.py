@@ -67,7 +67,7 @@ def llama_server_service(
     planned = Plan.read(plan, "plan")
     if planned.launch is None or planned.memory is None:
         raise ContractError(f"plan: {planned.model.id} does not fit here ({planned.limit}); nothing can be started")
-    gpus = _gpus(planned, InferenceHost.read(host, "host"))
+    gpus = gpus_of(planned, InferenceHost.read(host, "host"))
     backend = BACKENDS[planned.engine.backend]
     engine = host_version(version, planned.engine.version)
     table = version_options(engine, help)
@@ -102,7 +102,7 @@ def llama_server_service(
     }
 
 
-def _gpus(plan: Plan, host: InferenceHost) -> list[Gpu]:
+def gpus_of(plan: Plan, host: InferenceHost) -> list[Gpu]:
     """Return the host's GPUs that the plan uses, in the plan's order; `index` of a plan is a place in the host's list."""
     gpus = []
     for device in plan.memory.devices if plan.memory else ():
