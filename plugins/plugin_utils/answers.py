@@ -21,6 +21,7 @@ from .planner.fit import fit
 from .preflight import verdict
 from .preflight.question import question
 from .render import helmfile, helmfile_tree
+from .render.pages import site
 from .render.service import gpus_of
 from .render.table import table
 
@@ -118,3 +119,16 @@ def preflight(
         planned, gpus_of(planned, InferenceHost.read(host, "host")), InferenceHost.read(now, "host"), name
     )
     return {"problems": problems, "table": verdict.lines(compared) if compared else []}
+
+
+def report_site(dest: t.Any, check: bool = False, **wanted: t.Any) -> dict[str, t.Any]:
+    """Write the site of a selection of the catalog, of a fleet or of both to `dest`; with `check`, only say what would change.
+
+    :param wanted: see `render/pages/site.py`; of a fleet, what fleet_fit returned.
+    """
+    if not isinstance(dest, str) or not dest:
+        raise ContractError("dest: give the folder to write to")
+    if isinstance(wanted.get("fleet"), dict):
+        keys = ("plans", "hosts", "missing")
+        wanted["fleet"] = {key: wanted["fleet"][key] for key in keys if key in wanted["fleet"]}
+    return site.publish(dest, site.Request.read(wanted, "arguments"), check)

@@ -70,7 +70,7 @@ def allocate(anatomy: Anatomy, options: Options, free: t.Sequence[float]) -> All
     """
     caches = prepare(anatomy, options)
     n_gpus = len(options.gpus)
-    layers = layer_devices(anatomy.n_layer, options.n_gpu_layers, _split(options, free))
+    layers = layer_devices(anatomy.n_layer, options.n_gpu_layers, split_of(options, free))
     weights, host_weights = weight_bytes(anatomy, layers, n_gpus, options.overrides, options.pinned, options.mtp)
     gpu_cache, gpu_state = [0] * n_gpus, [0] * n_gpus
     host_cache = host_state = 0
@@ -97,7 +97,8 @@ def allocate(anatomy: Anatomy, options: Options, free: t.Sequence[float]) -> All
     )
 
 
-def _split(options: Options, free: t.Sequence[float]) -> tuple[float, ...]:
+def split_of(options: Options, free: t.Sequence[float]) -> tuple[float, ...]:
+    """Return the upper end of each device's share of the layers; `free` as in `allocate`."""
     n_gpus = len(options.gpus)
     if n_gpus < 2:
         return (1.0,) * n_gpus

@@ -162,12 +162,13 @@ def weight_bytes(
         for index, (rest, experts) in enumerate(zip(table.rest, table.experts, strict=True)):
             put(rest, devices[index])
             put(experts, HOST if index < overrides.host_experts else devices[index])
-    for size, device in _outside_blocks(anatomy, devices, with_mtp):
+    for size, device in outside_blocks(anatomy, devices, with_mtp):
         put(size, device)
     return gpu, host
 
 
-def _outside_blocks(anatomy: Anatomy, devices: t.Sequence[int], with_mtp: bool) -> t.Iterator[tuple[Size, int]]:
+def outside_blocks(anatomy: Anatomy, devices: t.Sequence[int], with_mtp: bool) -> t.Iterator[tuple[Size, int]]:
+    """Yield what belongs to no block, with the device that it lies on."""
     sizes = anatomy.memo.get("globals")
     if sizes is None:
         sizes = anatomy.memo["globals"] = {name: size_of(tensor) for name, tensor in anatomy.globals.items()}
@@ -227,4 +228,4 @@ def expert_bytes(anatomy: Anatomy) -> list[dict[str, int]]:
 def output_bytes(anatomy: Anatomy) -> Size:
     """Return what the output takes beside the blocks, with the second copy of tied embeddings."""
     everywhere = [0] * (anatomy.n_layer + 1)
-    return _sum(size for size, device in _outside_blocks(anatomy, everywhere, with_mtp=False) if device != HOST)
+    return _sum(size for size, device in outside_blocks(anatomy, everywhere, with_mtp=False) if device != HOST)
