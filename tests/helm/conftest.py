@@ -19,7 +19,7 @@ import pytest
 
 # Beside the machines of the first pages, one of each kind: AMD, Intel, unified memory, several GPUs, an old GPU.
 SAMPLE = {
-    "models": ["gpt-oss-20b", "qwen3-14b"],
+    "models": ["gpt-oss-20b"],
     "quants": ["Q4_K_M"],
     "hardware": ["ovh-ai1-1-gpu", "amd-mi300x", "Arc-B580", "GB10-DGX-Spark", "aws-g5-12xlarge", "P40", "T4"],
     "context": 32768,
