@@ -139,7 +139,9 @@ def test_nodes_that_differ_are_no_release(play):
 def test_writing_needs_no_cluster_and_no_program(play, helm, kubernetes, tmp_path):
     """And what deploying needs is said in one sentence."""
     code, printed = play(helmfile_values_deploy=True, helmfile_values_helmfile="/no/helmfile")
-    sentence = "/no/helmfile does not run on the controller: install it, or say where it is with helmfile_values_helmfile."
+    sentence = (
+        "/no/helmfile does not run on the controller: install it, or say where it is with helmfile_values_helmfile."
+    )
     assert code != 0 and sentence in " ".join(printed.split()), printed
     assert not kubernetes.objects
     values = yaml.safe_load((tmp_path / "values" / "chat.yaml").read_text(encoding="utf-8"))

@@ -27,6 +27,13 @@ class RpmRepository(Repository):
         self.key.gpg("--armor", "--detach-sign", "--output", f"{index}.asc", str(index))
 
 
+SUSE_RELEASE = """NAME="openSUSE Leap"
+VERSION="15.6"
+ID="opensuse-leap"
+ID_LIKE="suse opensuse"
+VERSION_ID="15.6"
+PRETTY_NAME="openSUSE Leap 15.6 (a disguise: this host is Debian with zypper)"
+"""
 OS_RELEASE = """NAME="Rocky Linux"
 VERSION="9.6 (Blue Onyx)"
 ID="rocky"
@@ -46,5 +53,17 @@ DISGUISED_AS_ROCKY = {
         "echo 'Rocky Linux release 9.6 (Blue Onyx)' | tee /etc/rocky-release /etc/redhat-release > /etc/system-release",
         "rm -f /etc/debian_version",
         "mkdir -p /etc/yum.repos.d /etc/pki/rpm-gpg",
+    ),
+}
+
+# The same with zypper, which only Debian 12 has.
+DISGUISED_AS_OPENSUSE = {
+    "suite": "bookworm",
+    "packages": ("rpm", "zypper"),
+    "run": (
+        f"printf '%s' '{SUSE_RELEASE}' > /usr/lib/os-release",
+        "echo 'openSUSE Leap 15.6' > /etc/SuSE-release",
+        "rm -f /etc/debian_version",
+        "mkdir -p /etc/pki/rpm-gpg",
     ),
 }

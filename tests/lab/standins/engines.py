@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Stand-ins for container engines that no package mirror of the tests has: k3s and CRI-O.
+"""Stand-ins for container engines that no package mirror of the tests has: k3s, rke2 and CRI-O.
 
 They read and write the files of the real ones at the same moments, and start no containers.
 """
@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from ..host import Host
 
-# k3s looks for the runtime at its start only, in this order (k3s, pkg/agent/containerd), and writes what it found
+# k3s, which is in rke2 too, looks for the runtime at its start only, in this order (k3s, pkg/agent/containerd), and writes
+# what it found
 K3S = """#!/bin/sh
+name=$(basename "$0")
 case "$1" in
---version) echo "k3s version v1.31.4+k3s1 (stand-in)" ;;
+--version) echo "$name version v1.31.4+${name}1 (stand-in)" ;;
 agent)
-    folder=/var/lib/rancher/k3s/agent/etc/containerd
+    folder=/var/lib/rancher/$name/agent/etc/containerd
     mkdir -p $folder
     echo 'version = 3' > $folder/config.toml
     for path in /usr/local/nvidia/toolkit /usr/bin; do
@@ -25,7 +27,7 @@ agent)
             break
         fi
     done
-    cat /etc/rancher/k3s/config.yaml.d/*.yaml > /run/k3s-was-told 2>/dev/null
+    cat /etc/rancher/$name/config.yaml.d/*.yaml > /run/$name-was-told 2>/dev/null
     systemd-notify --ready
     exec sleep infinity ;;
 esac
@@ -59,10 +61,10 @@ def _service(host: Host, name: str, command: str) -> None:
     host.run(f"systemctl daemon-reload; systemctl enable --now {name}")
 
 
-def install_k3s(host: Host) -> None:
-    """A k3s agent that runs."""
-    host.write("/usr/local/bin/k3s", K3S, mode=0o755)
-    _service(host, "k3s-agent", "/usr/local/bin/k3s agent")
+def install_k3s(host: Host, name: str = "k3s") -> None:
+    """An agent of k3s or rke2 that runs."""
+    host.write(f"/usr/local/bin/{name}", K3S, mode=0o755)
+    _service(host, f"{name}-agent", f"/usr/local/bin/{name} agent")
 
 
 def install_crio(host: Host) -> None:

