@@ -63,11 +63,12 @@ def fleet_fit(hosts: dict[str, t.Any], models: t.Any = None) -> dict[str, t.Any]
         raise ContractError(f"models: the name '{twice}' is given twice; each model needs its own")
     known = {name: InferenceHost.read(host, name) for name, host in hosts.items() if host}
     answer = fleet.fit_all(known, wishes)
+    missing = sorted(set(hosts) - set(known))
     return {
         "plans": [plan.plain() for plan in answer.plans],
         "hosts": answer.hosts,
-        "missing": sorted(set(hosts) - set(known)),
-        "table": table(known, answer),
+        "missing": missing,
+        "table": table(known, answer, missing),
     }
 
 

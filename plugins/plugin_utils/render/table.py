@@ -23,8 +23,11 @@ RIGHT = {3, 5, 6, 7, 8}
 NAMED = 4
 
 
-def table(hosts: dict[str, InferenceHost], fleet: Fleet) -> list[str]:
-    """Return the lines: for each kind of host one that describes it, then one for each model. Sizes are GiB."""
+def table(hosts: dict[str, InferenceHost], fleet: Fleet, missing: t.Sequence[str] = ()) -> list[str]:
+    """Return the lines: for each kind of host one that describes it, then one for each model. Sizes are GiB.
+
+    At the end stand the problems that hosts told of themselves, and hosts that nothing is known of.
+    """
     kinds: dict[tuple[str, tuple[int, ...]], list[str]] = {}
     for name, plans in fleet.hosts.items():
         kinds.setdefault((describe(hosts[name]), tuple(plans.values())), []).append(name)
@@ -36,7 +39,17 @@ def table(hosts: dict[str, InferenceHost], fleet: Fleet) -> list[str]:
     for kind, names in kinds.items():
         lines += ["", f"{_named(names)}: {kind[0]}"]
         lines += [_line(row, widths) for row in rows[kind]]
-    return lines
+    return lines + _problems(hosts, missing)
+
+
+def _problems(hosts: dict[str, InferenceHost], missing: t.Sequence[str]) -> list[str]:
+    told: dict[str, list[str]] = {}
+    for name, host in hosts.items():
+        for problem in host.problems:
+            told.setdefault(problem, []).append(name)
+    if missing:
+        told["nothing is known: it did not answer, or gpu_facts did not run on it"] = list(missing)
+    return [*([""] if told else []), *(f"{_named(names)}: {problem}" for problem, names in told.items())]
 
 
 def _named(names: list[str]) -> str:
