@@ -42,6 +42,19 @@ options:
   quant:
     description: Quantisation for a model that is not a file, as llama-quantize names it.
     type: str
+  mmproj:
+    description:
+      - RV(prositronic.infra.gguf_info#module:gguf) of the vision projector that the launch loads.
+      - It is what C(mmproj) in O(launch) names; a path alone does not say what the file takes.
+    type: dict
+  model_draft:
+    description:
+      - The draft model, given like the model itself. It counts where C(spec_type) in O(launch) is V(draft-simple).
+    type: raw
+  lora:
+    description: RV(prositronic.infra.gguf_info#module:gguf) of each LoRA adapter.
+    type: list
+    elements: dict
   engine:
     description: Version of llama.cpp. Default is the newest that the collection knows.
     type: str
@@ -79,11 +92,13 @@ _value:
   type: dict
   contains:
     devices:
-      description: Bytes on each GPU, of weights, KV cache, compute buffer and overhead.
+      description: Bytes on each GPU, of weights, KV cache, compute buffer, what is loaded beside the model, and overhead.
       type: list
       elements: dict
     host:
-      description: Bytes in the host's memory.
+      description:
+        - Bytes in the host's memory, and how much of them are pages of files (C(mapped_bytes)) or pinned.
+        - C(growth_bytes) may be added while the server runs, by the prompt cache and context checkpoints.
       type: dict
     lines:
       description: What these are made of, where each is, and how it is known.

@@ -14,6 +14,7 @@ from .contract.host import Gpu, InferenceHost
 from .contract.launch import Launch
 from .contract.plan import Plan
 from .contract.request import FitRequest, HardwareWish, ModelWish
+from .memory.beside import Beside
 from .memory.estimate import estimate
 from .model import source
 from .planner import fleet, hardware
@@ -27,19 +28,34 @@ from .render.table import table
 
 
 def memory_estimate(
-    model: t.Any, launch: t.Any = None, gpus: t.Any = None, quant: str | None = None, engine: str | None = None
+    model: t.Any,
+    launch: t.Any = None,
+    gpus: t.Any = None,
+    quant: str | None = None,
+    engine: str | None = None,
+    mmproj: t.Any = None,
+    model_draft: t.Any = None,
+    lora: t.Any = None,
 ) -> dict[str, t.Any]:
     """Return the memory_estimate of a launch, as plain data.
 
+    :param mmproj: header of the projector that the launch loads; `model_draft` and `lora` (a list) likewise.
     :raises ValueError: for arguments that break the contract, and for a launch that llama-server refuses.
     """
     devices = [Gpu.read(gpu, f"gpus[{index}]") for index, gpu in enumerate(gpus or [])]
     for index, device in enumerate(devices):
         if device.memory_free_bytes is None:
             raise ContractError(f"gpus[{index}]: 'memory_free_bytes' is missing; it decides how layers are shared out")
-    return estimate(
-        source.model(model, quant), Launch.read(launch or {}, "launch"), devices, catalog.engine(engine)["version"]
-    ).plain()
+    if not isinstance(lora or [], list):
+        raise ContractError("lora: give a list of headers, as prositronic.infra.gguf_info returns them")
+    beside = Beside(
+        projector=source.model(mmproj) if mmproj else None,
+        draft=source.model(model_draft, quant) if model_draft else None,
+        adapters=tuple(source.model(header) for header in lora or []),
+    )
+    wanted = Launch.read(launch or {}, "launch")
+    version = catalog.engine(engine)["version"]
+    return estimate(source.model(model, quant), wanted, devices, version, beside=beside).plain()
 
 
 def model_fit(host: t.Any = None, **wish: t.Any) -> dict[str, t.Any]:

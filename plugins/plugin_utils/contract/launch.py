@@ -54,13 +54,24 @@ class Launch(Contract):
     numa: t.Literal["distribute", "isolate", "numactl"] | None = None
     cache_ram: int | None = Field(default=None, ge=-1)
     ctx_checkpoints: int | None = Field(default=None, ge=0)
+    no_warmup: bool | None = None
     mmproj: str | None = None
     no_mmproj_offload: bool | None = None
+    mmproj_device: str | None = None
+    image_min_tokens: Positive | None = None
     image_max_tokens: Positive | None = None
     lora: list[str] | None = None
     model_draft: str | None = None
     spec_type: str | None = None
     spec_draft_n_max: Positive | None = None
+    spec_draft_n_ubatch: Positive | None = None
+    cache_type_k_draft: CacheType | None = None
+    cache_type_v_draft: CacheType | None = None
+    n_gpu_layers_draft: int | t.Literal["auto", "all"] | None = None
+    device_draft: list[str] | None = None
+    cpu_moe_draft: bool | None = None
+    n_cpu_moe_draft: int | None = Field(default=None, ge=0)
+    override_tensor_draft: list[str] | None = None
     rope_scaling: t.Literal["none", "linear", "yarn"] | None = None
     rope_scale: t.Annotated[float, Field(gt=0)] | None = None
     rope_freq_base: t.Annotated[float, Field(gt=0)] | None = None
@@ -75,7 +86,9 @@ class Launch(Contract):
     def _switch(cls, value: t.Any) -> t.Any:
         return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
 
-    @field_validator("tensor_split", "device", "override_tensor", "lora", mode="before")
+    @field_validator(
+        "tensor_split", "device", "override_tensor", "lora", "device_draft", "override_tensor_draft", mode="before"
+    )
     @classmethod
     def _listed(cls, value: t.Any) -> t.Any:
         return [part.strip() for part in value.split(",")] if isinstance(value, str) else value

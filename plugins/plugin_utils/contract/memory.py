@@ -14,16 +14,24 @@ Basis = t.Literal["file", "formula", "bound", "measured", "assumed"]
 
 
 class MemoryLine(Contract):
-    """One thing that takes memory. `where` is a device's name or host; a `bound` may be larger than the truth, never smaller."""
+    """One thing that takes memory. `where` is a device's name or host; a `bound` may be larger than the truth, never smaller.
+
+    What comes `later` is not there after the start: it may be added while the server runs, and is in no total.
+    """
 
     what: str
     where: str
     bytes: int
     basis: Basis
+    later: bool = False
 
 
 class DeviceUse(Contract):
-    """What one GPU holds. `overhead_bytes`: what the runtime takes outside llama.cpp's own buffers."""
+    """What one GPU holds.
+
+    `extras_bytes`: what is loaded beside the model (projector, draft, adapters). `overhead_bytes`: what the runtime takes
+    outside llama.cpp's own buffers. `growth_bytes`: what may be added later, not in the total.
+    """
 
     name: str
     weights_bytes: int
@@ -31,16 +39,26 @@ class DeviceUse(Contract):
     compute_bytes: int
     overhead_bytes: int
     total_bytes: int
+    extras_bytes: int = 0
+    growth_bytes: int = 0
 
 
 class HostUse(Contract):
-    """What the host's memory holds. `weights_bytes` are file pages where the file is mapped."""
+    """What the host's memory holds.
+
+    Of the total, `mapped_bytes` are pages of files, which the kernel may drop and read again, and `pinned_bytes` can not be
+    swapped out. `extras_bytes` and `growth_bytes` as on a GPU; the prompt cache and context checkpoints are growth.
+    """
 
     weights_bytes: int
     kv_bytes: int
     compute_bytes: int
     output_bytes: int
     total_bytes: int
+    extras_bytes: int = 0
+    mapped_bytes: int = 0
+    pinned_bytes: int = 0
+    growth_bytes: int = 0
 
 
 class MemoryEstimate(Contract):

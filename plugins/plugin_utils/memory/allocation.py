@@ -122,5 +122,6 @@ def _buffers(anatomy: Anatomy, options: Options, layers: tuple[int, ...]) -> Buf
         kv_offload=options.kv_offload,
         copies=PIPELINE_COPIES if pipelined else 1,
         flash=options.flash is not False,
+        adapters=options.adapters,
     )
     return compute_buffers(anatomy, setting, automatic=options.flash is None)

@@ -50,7 +50,10 @@ class Layer:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Anatomy:
-    """A model's structure. `n_layer` counts all blocks, `n_trunk` those of the main context (without nextn blocks)."""
+    """A model's structure. `n_layer` counts all blocks, `n_trunk` those of the main context (without nextn blocks).
+
+    `drafting`: the structure as the context for multi-token prediction sees it, which has the nextn blocks alone.
+    """
 
     model: Model
     name: str
@@ -67,12 +70,18 @@ class Anatomy:
     blocks: tuple[t.Mapping[str, Tensor], ...]
     tied: bool
     keys: t.Mapping[str, t.Any]
+    drafting: bool = False
     memo: dict[t.Any, t.Any] = dataclasses.field(default_factory=dict)
 
     def get(self, key: str, default: t.Any = None) -> t.Any:
         """Return the value of a key of this architecture."""
         value = self.keys.get(key)
         return default if value is None else value
+
+    @property
+    def own_blocks(self) -> range:
+        """The blocks of this context's graph."""
+        return range(self.n_trunk, self.n_layer) if self.drafting else range(self.n_trunk)
 
 
 _KNOWN: weakref.WeakKeyDictionary[Model, Anatomy] = weakref.WeakKeyDictionary()
@@ -184,6 +193,44 @@ def _read(model: Model) -> Anatomy:
         tied="output.weight" not in shared,
         keys=keys,
     )
+
+
+def drafting_anatomy(anatomy: Anatomy) -> Anatomy:
+    """Return the structure that the context for multi-token prediction has: attention in the nextn blocks, nothing else.
+
+    Their attention is that of the last trunk block with attention, without an indexer.
+
+    :raises UnknownModel: the model has no such blocks.
+    """
+    known = anatomy.memo.get("drafting")
+    if known is not None:
+        return t.cast(Anatomy, known)
+    attending = next((layer for layer in reversed(anatomy.layers[: anatomy.n_trunk]) if layer.k_width), None)
+    if anatomy.n_trunk == anatomy.n_layer or attending is None:
+        raise UnknownModel(
+            f"spec_type: draft-mtp needs blocks for multi-token prediction, and {anatomy.model.id} has none"
+        )
+    layers = tuple(
+        dataclasses.replace(
+            attending if layer.index >= anatomy.n_trunk else layer,
+            index=layer.index,
+            cache_layer=layer.index,
+            in_cache=layer.index >= anatomy.n_trunk,
+            k_width=attending.k_width if layer.index >= anatomy.n_trunk else 0,
+            v_width=attending.v_width if layer.index >= anatomy.n_trunk else 0,
+            indexer_k=0,
+            indexer_v=0,
+            rolling=0,
+            state=0,
+        )
+        for layer in anatomy.layers
+    )
+    graph = {"mla_indexed": "mla"}.get(anatomy.architecture.graph, anatomy.architecture.graph)
+    made = dataclasses.replace(
+        anatomy, layers=layers, architecture=anatomy.architecture._replace(graph=graph), drafting=True, memo={}
+    )
+    anatomy.memo["drafting"] = made
+    return made
 
 
 def _required(model: Model, keys: t.Mapping[str, t.Any], key: str) -> int:

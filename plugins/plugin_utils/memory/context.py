@@ -30,6 +30,8 @@ class Context(t.NamedTuple):
 
     `n_ctx` cells in all, `n_ctx_seq` per stream of the cache, `streams` of them (1 when the slots share one cache),
     `n_seqs` slots; `n_batch` and `n_ubatch` tokens at once; `n_outputs` rows of logits; `unified` as `--kv-unified`.
+    With speculation, `drafted` tokens at most are checked at once beside a slot's own, and a recurrent state that can be
+    taken back is there `kept_states` times.
     """
 
     n_ctx: int
@@ -40,6 +42,8 @@ class Context(t.NamedTuple):
     streams: int
     unified: bool
     n_outputs: int
+    drafted: int = 0
+    kept_states: int = 1
 
     @property
     def n_tokens(self) -> int:

@@ -41,7 +41,8 @@ class Bytes(t.NamedTuple):
 NOTHING = Bytes(0, 0)
 
 
-def _row_bytes(name: str, elements: int) -> int:
+def cell_bytes(name: str, elements: int) -> int:
+    """Return what one cell of `elements` takes in a cache of this type."""
     kind = ggml_type(name)
     return -(-elements // kind.block_elements) * kind.block_bytes
 
@@ -50,7 +51,7 @@ def _tensor(name: str, width: int, cells: int) -> Bytes:
     """A tensor of `cells` rows of `width` elements."""
     if not width:
         return NOTHING
-    size = _row_bytes(name, width) * cells
+    size = cell_bytes(name, width) * cells
     return Bytes(cuda_bytes(size, name, width), pad(size, CPU_ALIGNMENT))
 
 
@@ -116,7 +117,7 @@ def _compressed(anatomy: Anatomy, layer: Layer, context: Context, types: CacheTy
     """
     if layer.index >= anatomy.n_trunk:
         return NOTHING
-    slots = context.n_seqs
+    slots, states = context.n_seqs, context.n_seqs * context.kept_states
     width = layer.key_length
     indexer = int(anatomy.get("attention.indexer.key_length", 0))
     raw = context.n_ctx_seq
@@ -128,9 +129,9 @@ def _compressed(anatomy: Anatomy, layer: Layer, context: Context, types: CacheTy
         parts.append(_tensor(types.k, width, cells))
         if layer.ratio == 4:
             parts.append(_tensor(types.k, indexer, cells))
-            parts += [_floats(slots * 8 * 2 * width)] * 2 + [_floats(slots * 8 * 2 * indexer)] * 2
+            parts += [_floats(states * 8 * 2 * width)] * 2 + [_floats(states * 8 * 2 * indexer)] * 2
         else:
-            parts += [_floats(slots * layer.ratio * width)] * 2
+            parts += [_floats(states * layer.ratio * width)] * 2
     return total(parts)
 
 

@@ -10,6 +10,7 @@ import typing as t
 
 from ...module_utils.ggml_types import ggml_type
 from ..contract.launch import Launch
+from .adapters import Adapters
 from .anatomy import Anatomy
 from .context import Context, context_of
 from .kv_cache import CacheTypes
@@ -19,6 +20,11 @@ from .weights import Overrides, parse_overrides
 
 # ggml_backend_dev_max
 MAXIMUM_DEVICES = 16
+MTP = "draft-mtp"
+# --spec-draft-n-max
+DEFAULT_DRAFTED = 3
+# These let a recurrent state be taken back to before a token that was drafted in vain.
+TAKES_BACK = (MTP, "draft-eagle3", "draft-dflash", "draft-dspark")
 
 
 class Options(t.NamedTuple):
@@ -38,15 +44,27 @@ class Options(t.NamedTuple):
     op_offload: bool
     pinned: bool
     mtp: bool
+    adapters: Adapters | None = None
+
+
+def spec_types(launch: Launch) -> list[str]:
+    """Return the ways to draft tokens that a launch names."""
+    return [kind.strip() for kind in (launch.spec_type or "").split(",") if kind.strip() not in ("", "none")]
 
 
 def options_of(
-    launch: Launch, anatomy: Anatomy, n_gpus: int, n_outputs: int | None = None, mtp: bool = False
+    launch: Launch,
+    anatomy: Anatomy,
+    n_gpus: int,
+    n_outputs: int | None = None,
+    mtp: bool = False,
+    adapters: Adapters | None = None,
 ) -> Options:
     """Return the options of a launch on a host with `n_gpus` GPUs.
 
     :param n_outputs: rows of logits per micro-batch; None is llama-server's one per slot.
-    :param mtp: the blocks for multi-token prediction are loaded.
+    :param mtp: the blocks for multi-token prediction are loaded, also where the launch does not draft with them.
+    :param adapters: LoRA.
     :raises LaunchRefused: the launch names what the host does not have, or what is not known.
     """
     gpus = _gpus(launch, n_gpus)
@@ -58,16 +76,22 @@ def options_of(
         flash = True
     experts = anatomy.n_layer if launch.cpu_moe else min(launch.n_cpu_moe or 0, anatomy.n_layer)
     layers = launch.n_gpu_layers
+    context = context_of(
+        anatomy.trained,
+        launch.ctx_size,
+        launch.parallel,
+        launch.kv_unified,
+        launch.batch_size,
+        launch.ubatch_size,
+        n_outputs,
+    )
+    kinds = spec_types(launch)
+    if any(kind.startswith("draft-") for kind in kinds):
+        drafted = launch.spec_draft_n_max or DEFAULT_DRAFTED
+        kept = 1 + drafted if any(kind in TAKES_BACK for kind in kinds) else 1
+        context = context._replace(drafted=drafted, kept_states=kept)
     return Options(
-        context=context_of(
-            anatomy.trained,
-            launch.ctx_size,
-            launch.parallel,
-            launch.kv_unified,
-            launch.batch_size,
-            launch.ubatch_size,
-            n_outputs,
-        ),
+        context=context,
         types=CacheTypes((launch.cache_type_k or "f16").upper(), type_v, flash is False, bool(launch.swa_full)),
         flash=flash,
         n_gpu_layers=layers if isinstance(layers, int) and layers >= 0 else None,
@@ -77,7 +101,8 @@ def options_of(
         kv_offload=not launch.no_kv_offload,
         op_offload=not launch.no_op_offload,
         pinned=bool(gpus) and not launch.no_host,
-        mtp=mtp or "draft-mtp" in (launch.spec_type or ""),
+        mtp=mtp or MTP in kinds,
+        adapters=adapters,
     )
 
 

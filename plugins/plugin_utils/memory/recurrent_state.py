@@ -4,7 +4,8 @@
 
 """Bytes of the recurrent state: the last columns of the convolution (R) and the state proper (S), in f32.
 
-Independent of the context's length: one row of each per slot. Source: `llama-memory-recurrent.cpp` of llama.cpp 0.7.0.
+Independent of the context's length: one row of each per slot, and one more for every drafted token that may be taken
+back. Source: `llama-memory-recurrent.cpp` of llama.cpp 0.7.0.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def state_bytes(anatomy: Anatomy, context: Context) -> list[Bytes]:
         kind = (layer.rolling, layer.state)
         size = known.get(kind)
         if size is None:
-            sizes = [4 * context.n_seqs * width for width in kind]
+            sizes = [4 * context.n_seqs * context.kept_states * width for width in kind]
             size = known[kind] = Bytes(
                 sum(pad(size, CUDA_ALIGNMENT) for size in sizes), sum(pad(size, CPU_ALIGNMENT) for size in sizes)
             )

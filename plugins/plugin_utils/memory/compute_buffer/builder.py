@@ -14,6 +14,7 @@ import typing as t
 
 from ....module_utils.ggml_types import ggml_type, tensor_bytes
 from ...model.model import Tensor
+from ..adapters import Adapters
 from ..alignment import cuda_bytes
 from ..anatomy import Anatomy, Layer
 from ..context import Context
@@ -30,8 +31,8 @@ ROTATION = 64
 class Setting(t.NamedTuple):
     """Everything of a launch that shapes its graph. `devices`: of each block and the output; `n_gpus` GPUs.
 
-    `copies` of the inputs (4 with pipeline parallelism). `flash`: with flash attention. `probe`: the graph of one token per slot, by which llama.cpp
-    decides on flash attention.
+    `copies` of the inputs (4 with pipeline parallelism). `flash`: with flash attention. `probe`: the graph of one token
+    per slot, by which llama.cpp decides on flash attention. `adapters`: LoRA.
     """
 
     context: Context
@@ -44,6 +45,7 @@ class Setting(t.NamedTuple):
     copies: int = 1
     flash: bool = True
     probe: bool = False
+    adapters: Adapters | None = None
 
 
 class AttentionInput(t.NamedTuple):
@@ -72,6 +74,10 @@ class Builder:
     def build(self, blocks: t.Sequence[int]) -> None:
         """Make the graph of these blocks, in this order."""
         raise NotImplementedError
+
+    def build_drafting(self, blocks: t.Sequence[int]) -> None:
+        """Make the graph that drafts tokens with these nextn blocks."""
+        raise UnknownModel(f"spec_type: how {self.anatomy.name} drafts tokens with its own blocks is not known")
 
     def tensors(self) -> int:
         """How many tensors the graph has, with the weights and caches it reads."""
@@ -170,7 +176,13 @@ class Builder:
 
     @property
     def out_ids(self) -> Node:
-        return self.input("out_ids", (self.context.n_outputs, 1, 1, 1), "i32")
+        known = self._inputs.get("out_ids")
+        if known is None:
+            context = self.context
+            known = self._inputs["out_ids"] = self.graph.leaf((context.n_outputs, 1, 1, 1), "i32")
+            # room for the drafted tokens of every slot
+            known.size = known.gpu_size = max(known.size, 4 * context.n_seqs * (1 + context.drafted))
+        return known
 
     # embeddings
 
@@ -209,7 +221,25 @@ class Builder:
 
     def mm(self, name: str, x: Node, layer: int = -1) -> Node:
         """A matrix times `x`, with its bias if the model has one; `name` is without `.weight`."""
-        return self.biased(self.graph.mul_mat(self.need(f"{name}.weight", layer), x), name, layer)
+        graph = self.graph
+        result = graph.mul_mat(self.need(f"{name}.weight", layer), x)
+        for first, second in self.adapted(f"{name}.weight", layer):
+            result = graph.add(result, graph.scale(graph.mul_mat(second, graph.mul_mat(first, x))))
+        return self.biased(result, name, layer)
+
+    def adapted(self, name: str, layer: int) -> t.Iterator[tuple[Node, Node]]:
+        """The LoRA adapters' matrices for one of the model's. To the scheduler they are no weights: their neighbours decide."""
+        adapters = self.setting.adapters
+        for number, pair in enumerate(() if adapters is None else adapters.of(layer, name)):
+            nodes = []
+            for tensor in pair:
+                key = layer, f"{tensor.name} {number}"
+                node = self._weights.get(key)
+                if node is None:
+                    node = self._weights[key] = self._external(tensor, self._device(name, layer))
+                    node.weight = False
+                nodes.append(node)
+            yield nodes[0], nodes[1]
 
     def biased(self, x: Node, name: str, layer: int) -> Node:
         bias = self.weight(f"{name}.bias", layer)
@@ -324,6 +354,9 @@ class Builder:
 
         def matrix(name: str, operand: Node) -> Node:
             result = graph.mul_mat_id(self.need(f"{name}.weight", layer), operand, selected)
+            for first, second in self.adapted(f"{name}.weight", layer):
+                inner = graph.mul_mat_id(first, operand, selected)
+                result = graph.add(result, graph.scale(graph.mul_mat_id(second, inner, selected)))
             bias = self.weight(f"{name}.bias", layer)
             return result if bias is None else graph.same("ADD_ID", result, bias, selected)
 

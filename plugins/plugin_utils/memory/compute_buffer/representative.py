@@ -16,6 +16,7 @@ import dataclasses
 import itertools
 import typing as t
 
+from ..adapters import Adapters
 from ..anatomy import Anatomy
 from ..placement import HOST
 from .builder import Setting
@@ -40,8 +41,8 @@ class Representation(t.NamedTuple):
 
 def representative_blocks(anatomy: Anatomy, setting: Setting) -> Representation:
     """Return what stands for the graph of a launch."""
-    if anatomy.architecture.graph not in REPEATING:
-        return Representation(list(range(anatomy.n_trunk)), (), (setting.devices, setting.overrides))
+    if anatomy.drafting or anatomy.architecture.graph not in REPEATING:
+        return Representation(list(anatomy.own_blocks), (), (setting.devices, setting.overrides))
     kinds = [_kind(anatomy, setting, index) for index in range(anatomy.n_trunk)]
     places = setting.devices[: anatomy.n_trunk]
     twins = _twins(kinds, places)
@@ -104,10 +105,23 @@ def _kind(anatomy: Anatomy, setting: Setting, index: int) -> t.Hashable:
     overrides = setting.overrides
     if overrides.patterns:
         return index
+    structure: t.Hashable
+    typed: t.Hashable
     structure, typed = _structures(anatomy)[index]
+    if setting.adapters is not None:
+        adapted = _adapted(setting.adapters, index)
+        structure, typed = (structure, adapted), (typed, adapted)
     if index < overrides.host_experts:
         return typed, "moved"
     return typed if setting.devices[index] == HOST else structure
+
+
+def _adapted(adapters: Adapters, index: int) -> t.Hashable:
+    return tuple(
+        (name, *((tensor.shape, tensor.type) for pair in pairs for tensor in pair))
+        for (block, name), pairs in adapters.pairs.items()
+        if block == index
+    )
 
 
 def _structures(anatomy: Anatomy) -> list[tuple[int, int]]:

@@ -58,7 +58,7 @@ def make(anatomy: Anatomy, setting: Setting, blocks: t.Sequence[int]) -> Builder
     """Return the builder with the graph of these blocks."""
     builder = GRAPHS[anatomy.architecture.graph](anatomy, setting)
     try:
-        builder.build(blocks)
+        (builder.build_drafting if anatomy.drafting else builder.build)(blocks)
     except ZeroDivisionError as error:
         raise UnknownModel(
             f"model {anatomy.model.id}: a number in the header is 0 that {anatomy.name} divides by, such as a count of heads"
@@ -136,7 +136,7 @@ def _tensors_in_all(builder: Builder, setting: Setting, blocks: t.Sequence[int])
     """Return how many tensors the graph of all blocks has: counted where it may be too many, else extrapolated."""
     anatomy = builder.anatomy
     tensors = builder.tensors()
-    if len(blocks) == anatomy.n_trunk:
+    if len(blocks) == len(anatomy.own_blocks):
         return tensors
     tensors = tensors * anatomy.n_trunk // len(blocks)
     if tensors * 10 < 9 * graph_capacity(anatomy):

@@ -192,5 +192,5 @@ class Recurrent(Transformer):
     def delta_rule(self, q: Node, k: Node, v: Node, decay: Node, beta: Node, state: Node) -> Node:
         """The gated delta rule: outputs, and after them the new states, in one tensor."""
         length, heads = v.ne[0], v.ne[1]
-        rows = self.tokens + length * self.slots
+        rows = self.tokens + length * self.slots * self.context.kept_states
         return self.graph.op("GATED_DELTA_NET", (length * heads, rows, 1, 1), q, k, v, decay, beta, state)

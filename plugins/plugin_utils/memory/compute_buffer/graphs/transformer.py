@@ -13,8 +13,9 @@ from __future__ import annotations
 import typing as t
 
 from ...anatomy import Anatomy, Layer
+from ...placement import HOST
 from ..builder import Builder, Setting
-from ..graph import Node
+from ..graph import OUTPUT, Node
 
 
 class Recipe(t.NamedTuple):
@@ -114,6 +115,31 @@ class Transformer(Builder):
                 )
         softcap = self.recipe.softcap and bool(self.anatomy.get("final_logit_softcapping"))
         self.output(x, softcap, self.output_norm, self.recipe.norm)
+
+    def build_drafting(self, blocks: t.Sequence[int]) -> None:
+        """A nextn block reads the embedding of a token beside the last hidden state before it."""
+        graph = self.graph
+        for index in blocks:
+            rows = self.drafting_rows(index)
+            hidden = self.input("inp_nextn", (self.anatomy.embd, self.tokens, 1, 1))
+            rows, hidden = self.norm(rows, "nextn.enorm", index), self.norm(hidden, "nextn.hnorm", index)
+            x = self.mm("nextn.eh_proj", graph.concat(rows, hidden, 0), index)
+            x = graph.expand(self.block(self.anatomy.layers[index], x, False))
+            x.flags |= OUTPUT
+            self.drafting_output(self.last(x), index)
+
+    def drafting_rows(self, index: int) -> Node:
+        """Embeddings from the block's own matrix, or from the model's."""
+        matrix = self.weight("nextn.embed_tokens.weight", index) or self.embedding_on(HOST)
+        return self.graph.expand(self.graph.get_rows(matrix, self.input("inp_tokens", (self.tokens, 1, 1, 1), "i32")))
+
+    def drafting_output(self, x: Node, index: int) -> None:
+        graph = self.graph
+        x = self.norm(x, "nextn.shared_head_norm", index)
+        matrix = self.weight("nextn.shared_head_head.weight", index) or self.weight("output.weight")
+        x = graph.mul_mat(matrix or self.embedding_on(self.setting.devices[self.anatomy.n_layer]), x)
+        x.flags |= OUTPUT
+        graph.expand(x)
 
     def scaled_embeddings(self, x: Node) -> Node:
         """Embeddings as the first block gets them."""

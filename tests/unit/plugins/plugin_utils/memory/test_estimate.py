@@ -28,12 +28,16 @@ def gpus(count=1):
 def test_the_lines_add_up_to_the_totals():
     answer = estimate(EXPERTS, Launch(ctx_size=8192, n_cpu_moe=10), gpus(2))
     for device in answer.devices:
-        own = [line.bytes for line in answer.lines if line.where == device.name]
+        own = [line.bytes for line in answer.lines if line.where == device.name and not line.later]
         assert sum(own) == device.total_bytes
         assert (
             device.weights_bytes + device.kv_bytes + device.compute_bytes + device.overhead_bytes == device.total_bytes
         )
-    assert sum(line.bytes for line in answer.lines if line.where == "host") == answer.host.total_bytes
+        later = [line.bytes for line in answer.lines if line.where == device.name and line.later]
+        assert sum(later) == device.growth_bytes
+    on_host = [line for line in answer.lines if line.where == "host"]
+    assert sum(line.bytes for line in on_host if not line.later) == answer.host.total_bytes
+    assert sum(line.bytes for line in on_host if line.later) == answer.host.growth_bytes
 
 
 def test_an_estimate_keeps_the_contract():
