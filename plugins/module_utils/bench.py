@@ -25,7 +25,7 @@ class Watch:
     """The most memory that a process was seen to hold, on each GPU by the driver's count and in RAM by the kernel's."""
 
     def __init__(self, files: Files) -> None:
-        self._files = files
+        self.files = files
         self._next = 0.0
         self._reading: probe.Reading | None = None
         self.host_bytes: int | None = None
@@ -33,18 +33,21 @@ class Watch:
 
     def look(self, pid: int) -> None:
         """Look at a process, if the last look was long enough ago."""
-        status = self._files.table("/proc", str(pid), "status")
+        status = self.files.table("/proc", str(pid), "status")
         self.host_bytes = kibibytes(status.get("VmHWM")) or self.host_bytes
         now = time.monotonic()
         if now < self._next or (self._reading is not None and not self._reading.gpus):
             return
-        self._reading = probe.read(self._files, _GPU_TOOL_SECONDS)
+        self._reading = probe.read(self.files, _GPU_TOOL_SECONDS)
         self._next = time.monotonic() + _LOOK_SECONDS
         for index, gpu in enumerate(self._reading.gpus):
             own = [entry["memory_bytes"] for entry in gpu["processes"] if entry["pid"] == pid]
             if own and None not in own:
-                seen = self.gpus.setdefault(index, {"index": index, "uuid": gpu["uuid"], "held_bytes": 0})
+                first = {"index": index, "uuid": gpu["uuid"], "held_bytes": 0, "clocks_limited_by": []}
+                seen = self.gpus.setdefault(index, first)
                 seen["held_bytes"] = max(seen["held_bytes"], sum(own))
+                limits = gpu["clocks_limited_by"] or []
+                seen["clocks_limited_by"] = sorted({*seen["clocks_limited_by"], *limits})
 
     @property
     def driver(self) -> str | None:
@@ -59,11 +62,12 @@ def run(
     seconds: float,
     files: Files | None = None,
 ) -> dict[str, t.Any]:
-    """Return `{build, model, rates, gpus, driver, host_held_bytes}` of one run.
+    """Return `{context, build, model, rates, gpus, driver, host_held_bytes, busy_cores}` of one run.
 
     :raises Broken: it refuses the options, fails, or takes longer than `seconds`; the text is a predicate.
     """
     watch = Watch(files or Files())
+    load = (watch.files.text("/proc/loadavg") or "").partition(" ")[0]
     result = bounded.run([program, *words, "--output", "json"], seconds, more=environment, watch=watch.look)
     if result.status:
         raise bounded.Broken(f"failed: {_reason(result)}")
@@ -73,11 +77,12 @@ def run(
         "gpus": [watch.gpus[index] for index in sorted(watch.gpus)],
         "driver": watch.driver,
         "host_held_bytes": watch.host_bytes,
+        "busy_cores": float(load) if load else None,
     }
 
 
 def read(entries: t.Sequence[dict[str, t.Any]]) -> dict[str, t.Any]:
-    """Return build, model and rates of the JSON that llama-bench prints: an entry for each test, of a prompt or of generation."""
+    """Return context, build, model and rates of the JSON that llama-bench prints: an entry for each test, of a prompt or of generation."""
     first = entries[0]
     rates: dict[int, dict[str, t.Any]] = {}
     for entry in entries:
@@ -88,6 +93,7 @@ def read(entries: t.Sequence[dict[str, t.Any]]) -> dict[str, t.Any]:
         if kind == "prefill":
             rate["prompt_tokens"] = int(entry["n_prompt"])
     return {
+        "context": max(int(entry["n_prompt"]) + int(entry["n_gen"]) + int(entry["n_depth"]) for entry in entries),
         "build": int(first["build_number"]),
         "model": {"parameters": int(first["model_n_params"]), "bytes": int(first["model_size"])},
         "rates": [rates[depth] for depth in sorted(rates)],

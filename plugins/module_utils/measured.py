@@ -10,6 +10,7 @@ Its form is `{schema: 1, runs: [run, ...]}`, the newest run last; what a run hol
 from __future__ import annotations
 
 import json
+import os
 import typing as t
 
 from .host_files import Files
@@ -49,6 +50,18 @@ def with_run(value: dict[str, t.Any] | None, run: dict[str, t.Any]) -> dict[str,
 def save(files: Files, state_folder: str, value: dict[str, t.Any]) -> None:
     """Write what is kept, whole or not at all; readable for all, since it holds no secret."""
     write(files.path(path(state_folder)), text(value), 0o644)
+
+
+def forget(files: Files, state_folder: str, instance: str) -> None:
+    """Remove the runs of an instance, and the file with the last run."""
+    value, _problems = read(files, state_folder)
+    if value is None:
+        return
+    others = [run for run in value["runs"] if run.get("instance") != instance]
+    if others:
+        save(files, state_folder, {"schema": SCHEMA, "runs": others})
+    else:
+        os.unlink(files.path(path(state_folder)))
 
 
 def text(value: dict[str, t.Any] | None) -> str:

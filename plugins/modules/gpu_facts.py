@@ -187,6 +187,10 @@ ansible_facts:
             compute_mode:
               description: V(default), V(exclusive-process), V(exclusive-thread) or V(prohibited).
               type: str
+            clocks_limited_by:
+              description: What keeps the clocks of an NVIDIA GPU low now, of V(power), V(hardware), V(thermal) and V(power-brake).
+              type: list
+              elements: str
             pcie:
               description:
                 - C(generation) and C(width) of the link now, C(maximum_generation) and C(maximum_width) that card and

@@ -86,13 +86,18 @@ model:
   description: C(parameters) and C(bytes) of the model, as the engine counts them.
   returned: if it ran
   type: dict
+context:
+  description: Tokens of the largest context that it made.
+  returned: if it ran
+  type: int
+  sample: 640
 rates:
   description: For each C(depth) of context the tokens per second of reading a prompt and of generating, with their deviation.
   returned: if it ran
   type: list
   elements: dict
 gpus:
-  description: The most that it held on each GPU that it used by the driver's count, with C(index), C(uuid) and C(held_bytes).
+  description: The most that it held on each GPU that it used by the driver's count, with C(index), C(uuid), C(held_bytes) and C(clocks_limited_by).
   returned: if it ran
   type: list
   elements: dict
@@ -100,6 +105,10 @@ driver:
   description: Version of the GPU driver.
   returned: if it ran
   type: str
+busy_cores:
+  description: How many cores other programs kept busy in the minute before.
+  returned: if it ran
+  type: float
 host_held_bytes:
   description: The most RAM that it held, pages of mapped files included.
   returned: if it ran

@@ -131,7 +131,7 @@ host:
   type: dict
 gpus:
   description:
-    - What its processes hold on each GPU by the count of the driver, with C(index), C(uuid) and C(held_bytes). GPUs that it does
+    - What its processes hold on each GPU by the count of the driver, with C(index), C(uuid), C(held_bytes) and C(clocks_limited_by). GPUs that it does
       not use are left out.
   returned: if it runs
   type: list

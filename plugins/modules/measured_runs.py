@@ -83,7 +83,7 @@ def main() -> None:
             msg=f"runs: a run has no '{missing.args[0]}'; give what the filter measured_run returns as run"
         )
     path = measured.path(folder)
-    if after != before and not module.check_mode:
+    if after is not None and after != before and not module.check_mode:
         try:
             measured.save(files, folder, after)
         except OSError as error:

@@ -14,6 +14,8 @@ from .contract.host import Gpu, InferenceHost
 from .contract.launch import Launch
 from .contract.plan import Plan
 from .contract.request import FitRequest, HardwareWish, ModelWish
+from .measurement import advice, compare
+from .measurement.run import another_model, run_of
 from .memory.beside import Beside
 from .memory.estimate import estimate
 from .model import source
@@ -149,3 +151,33 @@ def report_site(dest: t.Any, check: bool = False, **wanted: t.Any) -> dict[str, 
         keys = ("plans", "hosts", "missing")
         wanted["fleet"] = {key: wanted["fleet"][key] for key in keys if key in wanted["fleet"]}
     return site.publish(dest, site.Request.read(wanted, "arguments"), check)
+
+
+def measured_run(
+    seen: t.Any, plan: t.Any, host: t.Any, model: t.Any = None, name: str | None = None
+) -> dict[str, t.Any]:
+    """Return `{run, figures, table, problems, advice}` of what llama_server_info or llama_bench returned.
+
+    :param model: the file that ran; with it the memory of a benchmark is compared too.
+    :param name: the instance that was looked at.
+    :raises ValueError: nothing ran.
+    """
+    if not isinstance(seen, dict):
+        raise ContractError("seen: give what llama_server_info or llama_bench returned")
+    planned, machine = Plan.read(plan, "plan"), InferenceHost.read(host, "host")
+    run = run_of(seen, planned, machine, name)
+    context = seen.get("context")
+    benchmarked = compare.benchmark_memory(planned, source.model(model, None), context) if model and context else None
+    found = compare.figures(planned, run, benchmarked)
+    limits = {entry.get("index"): entry.get("clocks_limited_by") for entry in seen.get("gpus") or []}
+    gpus = [
+        gpu.model_copy(update={"clocks_limited_by": limits.get(machine.gpus.index(gpu)) or gpu.clocks_limited_by})
+        for gpu in gpus_of(planned, machine)
+    ]
+    return {
+        "run": run.plain(),
+        "figures": [figure.plain() for figure in found],
+        "table": compare.table(found),
+        "problems": another_model(run, planned) + compare.differences(found),
+        "advice": advice.causes(planned, gpus, machine, found, seen.get("unit"), seen.get("busy_cores")),
+    }

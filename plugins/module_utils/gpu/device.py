@@ -31,6 +31,7 @@ _EMPTY: Device = {
     "mig": None,
     "virtualization": None,
     "compute_mode": None,
+    "clocks_limited_by": None,
     "pcie": None,
     "nvlink": None,
     "c2c": None,

@@ -42,6 +42,12 @@ _VIRTUALIZATION = {
     "host vgpu": "host-vgpu",
     "host vsga": "host-vsga",
 }
+_CLOCK_LIMITS = {
+    "power": ("sw_power_cap",),
+    "hardware": ("hw_slowdown",),
+    "thermal": ("sw_thermal_slowdown", "hw_thermal_slowdown"),
+    "power-brake": ("hw_power_brake_slowdown",),
+}
 _COMPUTE_MODE = {
     "default": "default",
     "exclusive_thread": "exclusive-thread",
@@ -143,6 +149,16 @@ def _tree(output: bytes) -> ET.Element:
         raise Unreadable(f"printed broken XML (line {error.position[0]})") from error
 
 
+def _clock_limits(gpu: ET.Element) -> list[str] | None:
+    """Return what keeps the clocks low now; the element was renamed with driver 535."""
+    for kind in ("event", "throttle"):
+        reasons = gpu.find(f"clocks_{kind}_reasons")
+        if reasons is not None:
+            active = {each.tag.partition("_reason_")[2] for each in reasons if (each.text or "").strip() == "Active"}
+            return [limit for limit, names in _CLOCK_LIMITS.items() if active.intersection(names)]
+    return None
+
+
 def _card(gpu: ET.Element, index: int, capability: str | None, slices: dict[int, tuple[str, str]]) -> list[Device]:
     """Return the devices of one card: itself, or its MIG slices."""
     link = "pci/pci_gpu_link_info/"
@@ -157,6 +173,7 @@ def _card(gpu: ET.Element, index: int, capability: str | None, slices: dict[int,
         ecc={"Enabled": True, "Disabled": False}.get(_text(gpu, "ecc_mode/current_ecc") or ""),
         virtualization=_VIRTUALIZATION.get((_text(gpu, "gpu_virtualization_mode/virtualization_mode") or "").lower()),
         compute_mode=_COMPUTE_MODE.get((_text(gpu, "compute_mode") or "").lower()),
+        clocks_limited_by=_clock_limits(gpu),
         pcie=pcie(
             _number(gpu, link + "pcie_gen/current_link_gen"),
             _number(gpu, link + "link_widths/current_link_width"),

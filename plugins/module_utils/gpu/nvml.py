@@ -34,6 +34,8 @@ _PROCESSES_LIMIT = 4096
 _TEXT_BYTES = 96
 _NOT_AVAILABLE = 2**64 - 1
 VIRTUALIZATION = {0: "none", 1: "pass-through", 2: "vgpu", 3: "host-vgpu", 4: "host-vsga"}
+# Bits of the reasons for which clocks are low, as far as they are a limit; an idle card has others.
+_CLOCK_LIMITS = {"power": 0x4, "hardware": 0x8, "thermal": 0x20 | 0x40, "power-brake": 0x80}
 COMPUTE_MODE = {0: "default", 1: "exclusive-thread", 2: "prohibited", 3: "exclusive-process"}
 
 
@@ -204,6 +206,7 @@ def _card(library: _Library, index: int) -> list[Device]:
         ecc=_pair(library, "nvmlDeviceGetEccMode", handle),
         virtualization=library.word(VIRTUALIZATION, "nvmlDeviceGetVirtualizationMode", handle, ctypes.c_ulonglong),
         compute_mode=library.word(COMPUTE_MODE, "nvmlDeviceGetComputeMode", handle),
+        clocks_limited_by=_clock_limits(library, handle),
         pcie=pcie(
             *(
                 library.number("nvmlDeviceGet" + what, handle)
@@ -311,6 +314,15 @@ def _bandwidth(library: _Library, handle: ctypes.c_void_p) -> int | None:
     width = library.number("nvmlDeviceGetMemoryBusWidth", handle)
     megahertz = library.number("nvmlDeviceGetMaxClockInfo", handle, ctypes.c_uint(_CLOCK_MEMORY))
     return width * megahertz * 1_000_000 * 2 // 8 if width and megahertz else None
+
+
+def _clock_limits(library: _Library, handle: ctypes.c_void_p) -> list[str] | None:
+    """Return what keeps the clocks low now; the function was renamed with driver 535."""
+    for name in ("nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons"):
+        reasons = library.number(name, handle, kind=ctypes.c_ulonglong)
+        if reasons is not None:
+            return [limit for limit, bits in _CLOCK_LIMITS.items() if reasons & bits]
+    return None
 
 
 def _pair(library: _Library, name: str, handle: ctypes.c_void_p) -> bool | None:

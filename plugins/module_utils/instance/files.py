@@ -33,6 +33,8 @@ class InstanceFiles:
 
     def __init__(self, name: str, state_folder: str, root: str = "/") -> None:
         self._root = root
+        self.name = name
+        self.state_folder = state_folder
         self.unit_name = f"llama-server-{name}.service"
         self.trial_name = f"llama-server-{name}-trial.service"
         self.unit = self._at(f"{UNITS}/{self.unit_name}")

@@ -131,7 +131,14 @@ class Server:
         for index, gpu in enumerate(reading.gpus):
             own = [entry["memory_bytes"] for entry in gpu["processes"] if entry["pid"] in of_unit]
             if own:
-                gpus.append({"index": index, "uuid": gpu["uuid"], "held_bytes": None if None in own else sum(own)})
+                gpus.append(
+                    {
+                        "index": index,
+                        "uuid": gpu["uuid"],
+                        "held_bytes": None if None in own else sum(own),
+                        "clocks_limited_by": gpu["clocks_limited_by"],
+                    }
+                )
         status = self._host.table("/proc", str(pid), "status")
         return {
             "gpus": gpus,
@@ -154,7 +161,13 @@ def address_of(command: t.Sequence[str]) -> Address:
 
 def hidden(command: t.Sequence[str]) -> list[str]:
     """Return the words of a command without what is secret."""
-    return [_HIDDEN if before in _SECRET else word for before, word in zip(["", *command], command)]
+    shown = []
+    secret = False
+    for word in command:
+        name, equals, _value = word.partition("=")
+        shown.append(_HIDDEN if secret else f"{name}={_HIDDEN}" if equals and name in _SECRET else word)
+        secret = word in _SECRET
+    return shown
 
 
 def metrics(text: str) -> dict[str, float]:
@@ -186,7 +199,8 @@ def _described(props: t.Any, models: t.Any) -> dict[str, t.Any]:
     props = props if isinstance(props, dict) else {}
     entries = models.get("data") if isinstance(models, dict) else None
     first = entries[0] if isinstance(entries, list) and entries and isinstance(entries[0], dict) else {}
-    meta = first.get("meta") if isinstance(first.get("meta"), dict) else {}
+    found = first.get("meta")
+    meta = found if isinstance(found, dict) else {}
     build = re.match(r"b(\d+)", str(props.get("build_info") or ""))
     return {
         "build": int(build[1]) if build else None,

@@ -17,6 +17,8 @@ import os
 import time
 import typing as t
 
+from .. import measured
+from ..host_files import Files
 from . import probe
 from .files import InstanceFiles, Setting, read, record_text, write
 from .probe import Address, NoAnswer
@@ -103,6 +105,7 @@ class Instance:
             self.systemd.stop(name)
             self.systemd.disable(name)
             self.systemd.clean(name)
+        measured.forget(Files(), self.files.state_folder, self.files.name)
         self.files.uninstall()
         self.systemd.reload()
         self.systemd.forget_failures(self.files.unit_name)

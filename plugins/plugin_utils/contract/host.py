@@ -73,6 +73,7 @@ class Gpu(Contract):
     mig: Mig | None = None
     virtualization: str | None = None
     compute_mode: str | None = None
+    clocks_limited_by: list[t.Literal["power", "thermal", "power-brake", "hardware"]] | None = None
     pcie: Pcie | None = None
     nvlink: list[str] | None = None
     c2c: bool | None = None

@@ -59,6 +59,7 @@ class Gpu:
     slices: list[Slice] = dataclasses.field(default_factory=list)
     virtualization: int = 0
     compute_mode: int = 0
+    clock_reasons: tuple[str, ...] | None = None
     generation: int = 1
     width: int = 16
     maximum_generation: int = 4
@@ -73,6 +74,16 @@ class Gpu:
 
 VIRTUALIZATION = ("None", "Pass-Through", "VGPU", "Host VGPU", "Host VSGA")
 COMPUTE_MODE = ("Default", "Exclusive_Thread", "Prohibited", "Exclusive_Process")
+
+# Bits of nvmlDeviceGetCurrentClocksEventReasons, by what nvidia-smi calls them
+CLOCK_REASONS = {
+    "gpu_idle": 0x1,
+    "sw_power_cap": 0x4,
+    "hw_slowdown": 0x8,
+    "sw_thermal_slowdown": 0x20,
+    "hw_thermal_slowdown": 0x40,
+    "hw_power_brake_slowdown": 0x80,
+}
 
 
 @dataclasses.dataclass
@@ -113,6 +124,7 @@ class Machine:
             ("slices", len(gpu.slices) + 3 if gpu.mig else None),  # more places than slices, as on a real card
             ("virtualization", gpu.virtualization),
             ("compute_mode", gpu.compute_mode),
+            ("clock_reasons", None if gpu.clock_reasons is None else sum(CLOCK_REASONS[r] for r in gpu.clock_reasons)),
             ("generation", gpu.generation),
             ("width", gpu.width),
             ("maximum_generation", gpu.maximum_generation),
@@ -180,6 +192,7 @@ class Machine:
 <current_link_width>{gpu.width}x</current_link_width></link_widths></pci_gpu_link_info></pci>
 {_memory(gpu.total, gpu.reserved, gpu.used, old)}
 <compute_mode>{COMPUTE_MODE[gpu.compute_mode]}</compute_mode>
+{_clock_reasons(gpu.clock_reasons, old)}
 <ecc_mode><current_ecc>{_switch(gpu.ecc)}</current_ecc><pending_ecc>{_switch(gpu.ecc)}</pending_ecc></ecc_mode>
 <supported_clocks><supported_mem_clock><value>1 MHz</value></supported_mem_clock></supported_clocks>
 <processes>{inside}</processes>
@@ -284,6 +297,17 @@ def _mib(number: int | None) -> str:
 
 def _switch(value: bool | None) -> str:
     return "N/A" if value is None else "Enabled" if value else "Disabled"
+
+
+def _clock_reasons(reasons: tuple[str, ...] | None, old: bool) -> str:
+    if reasons is None:
+        return ""
+    kind = "throttle" if old else "event"
+    lines = "".join(
+        f"<clocks_{kind}_reason_{name}>{'Active' if name in reasons else 'Not Active'}</clocks_{kind}_reason_{name}>"
+        for name in CLOCK_REASONS
+    )
+    return f"<clocks_{kind}_reasons>{lines}</clocks_{kind}_reasons>"
 
 
 def _memory(total: int | None, reserved: int | None, used: int, old: bool) -> str:

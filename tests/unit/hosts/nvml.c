@@ -133,6 +133,14 @@ NUMBER(nvmlDeviceGetC2cModeInfoV, "c2c")
 NUMBER(nvmlDeviceGetMemoryBusWidth, "bus_width")
 #endif
 
+int nvmlDeviceGetCurrentClocksEventReasons(Device *device, unsigned long long *reasons)
+{
+    unsigned value = 0;
+    int error = number(device->name, "clock_reasons", &value);
+    *reasons = value;
+    return error;
+}
+
 int nvmlDeviceGetMaxClockInfo(Device *device, int type, unsigned *clock)
 {
     return type == 2 ? number(device->name, "memory_clock", clock) : INVALID;

@@ -26,7 +26,9 @@ def machine(tmp_path):
             path.parent.mkdir(parents=True, exist_ok=True)
             # Asked with -c what it is, it answers; otherwise it says that it was started.
             answer = f"echo {version} {path} {can}" if version else "exit 127"
-            path.write_text(f'#!/bin/sh\n[ "$1" = -c ] && {answer} && exit\necho started {version}: "$@"\n', encoding="utf-8")
+            path.write_text(
+                f'#!/bin/sh\n[ "$1" = -c ] && {answer} && exit\necho started {version}: "$@"\n', encoding="utf-8"
+            )
             path.chmod(0o755)
         tools = [str(Path(path).resolve()) for path in ("/usr/bin", "/bin")]
         path = os.pathsep.join([str(tmp_path / "bin"), str(tmp_path / "shims")])
@@ -75,7 +77,9 @@ def test_a_version_that_is_there_twice_is_listed_as_the_one_with_venv(machine):
 
 
 def test_a_shim_that_starts_nothing_is_passed_over(machine):
-    ran = machine({"bin/python3.13": ("", ""), "shims/python3": ("3.13.0", "venv"), "bin/python3": ("3.11.0", "venv")}, "x")
+    ran = machine(
+        {"bin/python3.13": ("", ""), "shims/python3": ("3.13.0", "venv"), "bin/python3": ("3.11.0", "venv")}, "x"
+    )
     assert ran.stdout == "started 3.11.0: x\n"
 
 

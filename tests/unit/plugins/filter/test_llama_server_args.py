@@ -24,7 +24,9 @@ PLAN = {
 
 
 def args(arguments="", plan=None):
-    return render(f"plan | prositronic.infra.llama_server_args({arguments})", plan=plan or PLAN, context=8192, help=HELP)
+    return render(
+        f"plan | prositronic.infra.llama_server_args({arguments})", plan=plan or PLAN, context=8192, help=HELP
+    )
 
 
 def test_a_plan():

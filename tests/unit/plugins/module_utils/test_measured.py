@@ -58,6 +58,17 @@ def test_the_oldest_go_when_there_are_many():
     assert [run["launch"]["ctx_size"] for run in value["runs"]] == list(range(51, 151))
 
 
+def test_an_instance_is_forgotten_and_the_file_with_the_last_run(files):
+    value = measured.with_run(measured.with_run(None, RUN), RUN | {"source": "llama-server", "instance": "chat"})
+    measured.save(files, STATE, value)
+    measured.forget(files, STATE, "chat")
+    assert measured.read(files, STATE)[0]["runs"] == [RUN]
+    measured.save(files, STATE, {"schema": 1, "runs": value["runs"][1:]})
+    measured.forget(files, STATE, "chat")
+    measured.forget(files, STATE, "chat")
+    assert files.names(STATE) == []
+
+
 @pytest.mark.parametrize(
     "content",
     [b"", b"[]", b'{"runs": []}', b'{"schema": 2, "runs": []}', b'{"schema": 1, "runs": [1]}', b'{"schema": 1}'],

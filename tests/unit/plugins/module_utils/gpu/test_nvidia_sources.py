@@ -57,6 +57,8 @@ MACHINES = {
     "MIG mode without slices": Machine([Gpu(mig=True)]),
     "vGPU": Machine([Gpu(name="GRID A100-10C", total=10240, reserved=0, virtualization=2)]),
     "prohibited": Machine([Gpu(compute_mode=2)]),
+    "clocks at rest": Machine([Gpu(clock_reasons=("gpu_idle",))]),
+    "clocks held down": Machine([Gpu(clock_reasons=("sw_power_cap", "hw_slowdown", "hw_thermal_slowdown"))]),
     "memory of the host": Machine([Gpu(name="NVIDIA GB10", bus="0000000F:01:00.0", total=None, c2c=None)]),
     "joined to its CPU": Machine([Gpu(name="NVIDIA GH200 480GB", total=97871, reserved=600, c2c=True, ecc=True)]),
     "a card that fell off the bus": Machine([card(0), card(1, error=nvidia.LOST), card(2)]),
@@ -114,6 +116,7 @@ def test_a_card_is_told_completely(monkeypatch, tmp_path):
             "mig": None,
             "virtualization": "none",
             "compute_mode": "default",
+            "clocks_limited_by": None,
             "pcie": {"generation": 1, "width": 8, "maximum_generation": 4, "maximum_width": 16},
             "nvlink": None,
             "c2c": None,
@@ -121,6 +124,13 @@ def test_a_card_is_told_completely(monkeypatch, tmp_path):
             "source": "nvml",
         }
     ]
+
+
+def test_what_limits_the_clocks(monkeypatch, tmp_path):
+    [limited] = told_by_library(monkeypatch, tmp_path, MACHINES["clocks held down"])["gpus"]
+    [idle] = told_by_tool(MACHINES["clocks at rest"])["gpus"]
+    assert limited["clocks_limited_by"] == ["power", "hardware", "thermal"]
+    assert idle["clocks_limited_by"] == []
 
 
 def test_a_slice_is_a_device_of_its_own(monkeypatch, tmp_path):

@@ -9,9 +9,9 @@ from __future__ import annotations
 import pytest
 from ansible_collections.prositronic.infra.plugins.plugin_utils import answers
 from ansible_collections.prositronic.infra.plugins.plugin_utils.contract.base import ContractError
+from ansible_collections.prositronic.infra.tests.unit.small_llama import LAYERS, llama
 
 MIB = 1 << 20
-LAYERS, WIDTH, VOCABULARY = 8, 1024, 286
 HOST = {
     "gpus": [],
     "memory": {"total_bytes": 24 << 30, "available_bytes": 22 << 30},
@@ -23,46 +23,6 @@ TOLD = {
     (2048, None): (290, 32, 24),
     (512, 4): (290, 32, 22),
 }
-
-
-def llama(layers=LAYERS):
-    """A llama in F32, as `gguf_info` tells it."""
-    matrices = {
-        "attn_q": (WIDTH, WIDTH),
-        "attn_k": (WIDTH, WIDTH // 2),
-        "attn_v": (WIDTH, WIDTH // 2),
-        "attn_output": (WIDTH, WIDTH),
-        "ffn_gate": (WIDTH, 2 * WIDTH),
-        "ffn_up": (WIDTH, 2 * WIDTH),
-        "ffn_down": (2 * WIDTH, WIDTH),
-        "attn_norm": (WIDTH,),
-        "ffn_norm": (WIDTH,),
-    }
-    tensors = [("token_embd", (WIDTH, VOCABULARY)), ("output", (WIDTH, VOCABULARY)), ("output_norm", (WIDTH,))]
-    tensors += [(f"blk.{layer}.{name}", shape) for layer in range(layers) for name, shape in matrices.items()]
-    return {
-        "schema": 1,
-        "files": [{"path": "/srv/models/llama.gguf", "size_bytes": 304_413_984}],
-        "version": 3,
-        "alignment": 32,
-        "metadata": {
-            "general.architecture": "llama",
-            "general.name": "Random llama",
-            "general.file_type": 0,
-            "llama.context_length": 2048,
-            "llama.embedding_length": WIDTH,
-            "llama.block_count": layers,
-            "llama.feed_forward_length": 2 * WIDTH,
-            "llama.attention.head_count": 4,
-            "llama.attention.head_count_kv": 2,
-            "llama.rope.dimension_count": WIDTH // 4,
-            "llama.attention.layer_norm_rms_epsilon": 1e-5,
-            "llama.vocab_size": VOCABULARY,
-            "tokenizer.ggml.model": "llama",
-            "tokenizer.ggml.tokens": VOCABULARY,
-        },
-        "tensors": "".join(f"F32 {'x'.join(map(str, shape))} {name}.weight\n" for name, shape in tensors),
-    }
 
 
 def planned(context=2048, parallel=1, host=HOST, **wish):
