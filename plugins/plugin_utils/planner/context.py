@@ -6,11 +6,10 @@
 
 from __future__ import annotations
 
-import typing as t
-
 from ..contract.request import FitRequest
 from .layout import CONTEXT_STEP, Shape, padded
 from .search import Found, Search
+from .sketch import Sketch
 
 # A longer context may cost so much of the speed, by what it drives from GPUs to the host or from RAM to disk.
 PRICE = 1.10
@@ -36,48 +35,49 @@ def best(search: Search, wish: FitRequest, wanted: int, minimum: int) -> Found |
 
 def _longest(search: Search, wish: FitRequest, shape: Shape, minimum: int) -> Found | None:
     """Return the longest context, at most that of `shape`, that the objective accepts; None where the least is too much."""
-    base = search.at(_with(shape, minimum))
-    if base is None:
-        return None
+    longest = wish.objective == "context"
 
-    def accepted(found: Found | None) -> bool:
+    def accepted(found: Sketch | None, base: Sketch) -> bool:
         if found is None:
             return False
-        if wish.objective == "context":
+        if longest:
             return (found.from_memory or not base.from_memory) and _fast(found, base, wish.speed.minimum)
         return found.rank <= base.rank and found.seconds <= base.seconds * PRICE
 
+    hoped = search.sketches.best(shape.of(minimum))
+    if hoped is None:
+        return None
+    wanted = search.at(shape)
+    if wanted and accepted(wanted, hoped):
+        return wanted
+    base = search.at(shape.of(minimum))
+    if base is None or accepted(wanted, base):
+        return base and wanted
     # What may not leave the GPUs need not be looked for elsewhere.
-    look = search.on_gpus if base.placement == "gpu" and wish.objective != "context" else search.at
-    return _last(lambda tokens: look(_with(shape, tokens)), accepted, minimum, shape.context) or base
-
-
-def _last(
-    attempt: t.Callable[[int], Found | None], accepted: t.Callable[[Found | None], bool], minimum: int, wanted: int
-) -> Found | None:
-    """Return the accepted attempt with the most tokens, in steps of llama.cpp's rounding."""
-    found = attempt(wanted)
-    if accepted(found):
-        return found
-    best, low, high = None, padded(minimum) // CONTEXT_STEP, padded(wanted) // CONTEXT_STEP
-    while high - low > 1:
-        middle = (low + high) // 2
-        found = attempt(middle * CONTEXT_STEP)
-        if accepted(found):
-            best, low = found, middle
+    on_gpus = base.placement == "gpu" and not longest
+    look = search.on_gpus if on_gpus else search.at
+    draft = search.sketches.on_gpus if on_gpus else search.sketches.best
+    low, high = padded(minimum) // CONTEXT_STEP, padded(shape.context) // CONTEXT_STEP
+    best = base
+    while True:
+        end = high
+        start = low
+        # The longest by what is known of buffers, to be proven; a proof teaches more.
+        while end - start > 1:
+            middle = (start + end) // 2
+            if accepted(draft(shape.of(middle * CONTEXT_STEP)), base):
+                start = middle
+            else:
+                end = middle
+        if start == low:
+            return best
+        found = look(shape.of(start * CONTEXT_STEP))
+        if found and accepted(found, base):
+            best, low = found, start
         else:
-            high = middle
-    return best
+            high = start
 
 
-def _with(shape: Shape, tokens: int) -> Shape:
-    return Shape(tokens, shape.parallel, shape.cache_type)
-
-
-def _fast(found: Found, base: Found, minimum: float | None) -> bool:
+def _fast(found: Sketch, base: Sketch, minimum: float | None) -> bool:
     """Whether a context costs none of the speed that was asked for, if the least context gives it."""
     return minimum is None or found.seconds * minimum <= 1 or base.seconds * minimum > 1
-
-
-def _fits(found: Found) -> bool:
-    return found.placement in ("gpu", "gpu+host", "host")

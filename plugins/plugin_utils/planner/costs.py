@@ -90,19 +90,50 @@ class Costs:
     def _cells(self, shape: Shape) -> list[int]:
         """Return the bytes of cache and recurrent state of each layer, when it is on a GPU."""
         launch = Layout((), ()).launch(shape, {})
-        context = context_of(self._anatomy.trained, launch.ctx_size, launch.parallel, launch.kv_unified)
+        context = context_of(
+            self._anatomy.trained,
+            launch.ctx_size,
+            launch.parallel,
+            launch.kv_unified,
+            launch.batch_size,
+            launch.ubatch_size,
+        )
         cache = shape.cache_type.upper()
         caches = cache_bytes(self._anatomy, context, CacheTypes(cache, cache))
         states = state_bytes(self._anatomy, context)
         return [kv.gpu + state.gpu for kv, state in zip(caches, states, strict=True)] + [0]
 
-    def on_gpu(self, shape: Shape, host_layers: int, with_experts: bool) -> list[int]:
-        """Return the bytes that each layer from `host_layers` on puts on its GPU, with its share of the cache."""
-        cells = self._cells(shape)
+    @functools.lru_cache(maxsize=128)  # noqa: B019 - as many shapes as one search looks at
+    def on_gpu(self, shape: Shape, with_experts: bool) -> list[int]:
+        """Return the bytes that each layer puts on its GPU, with its share of the cache."""
         return [
-            self._rest[index] + cells[index] + (sum(self.experts[index].values()) if with_experts else 0)
-            for index in range(host_layers, self.layers)
+            rest + cells + (sum(experts.values()) if with_experts else 0)
+            for rest, cells, experts in zip(self._rest, self._cells(shape), self.experts, strict=True)
         ]
+
+    def on_devices(self, shape: Shape, layout: Layout) -> list[int]:
+        """Return the bytes of weights and cache on each device of a layout."""
+        layers = self.on_gpu(shape, with_experts=True)
+        hosted = dict(layout.experts)
+        sums, start = [], layout.host_layers
+        for count in layout.counts:
+            own = range(start, start + count)
+            away = sum(self.experts[layer][name] for layer in own for name in hosted.get(layer, ()))
+            sums.append(sum(layers[start : start + count]) - away)
+            start += count
+        return sums
+
+    def on_host(self, shape: Shape, layout: Layout) -> tuple[int, int]:
+        """Return about the bytes of weights and of cache that a layout leaves with the host: what lies outside the layers apart."""
+        cache = sum(self._cells(shape)[: layout.host_layers])
+        weights = sum(self.on_gpu(shape, with_experts=True)[: layout.host_layers]) - cache
+        experts = sum(
+            self.experts[layer][name]
+            for layer, names in layout.experts
+            if layer >= layout.host_layers
+            for name in names
+        )
+        return weights + experts, cache
 
     def estimate(self, launch: Launch, devices: t.Sequence[Device]) -> MemoryEstimate:
         """Return the memory of a launch on these devices."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .partition import partition
+from .partition import first_fit, partition, sums
 
 # In so many steps the share of the experts is sought that all devices can hold alike.
 STEPS = 64
@@ -58,16 +58,16 @@ def _shared(rest: t.Sequence[int], experts: t.Sequence[t.Mapping[str, int]], roo
     """Share the layers out so that each device can keep the same part of its experts, as large as it can be."""
     totals = [sum(projections.values()) for projections in experts]
 
-    def attempt(step: int) -> list[int] | None:
-        return partition([size + total * step // STEPS for size, total in zip(rest, totals, strict=True)], room)
+    def layers(step: int) -> list[int]:
+        return [size + total * step // STEPS for size, total in zip(rest, totals, strict=True)]
 
-    best = attempt(0)
     low, high = 0, STEPS
-    while best is not None and high - low > 1:
+    if first_fit(sums(rest), room) is None:
+        return None
+    while high - low > 1:
         middle = (low + high) // 2
-        counts = attempt(middle)
-        if counts is None:
+        if first_fit(sums(layers(middle)), room) is None:
             high = middle
         else:
-            best, low = counts, middle
-    return best
+            low = middle
+    return partition(layers(low), room)

@@ -135,7 +135,7 @@ class _Sizing:
         self.costs = costs
         self.wish = wish
         self.shape = shape
-        self.layers = costs.on_gpu(shape, 0, with_experts=True)
+        self.layers = costs.on_gpu(shape, with_experts=True)
         self.depth = min(wish.context.minimum, shape.context)
 
     def whole(self, kind: _Kind) -> HardwareOption | None:

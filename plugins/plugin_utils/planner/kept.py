@@ -9,6 +9,7 @@ from __future__ import annotations
 from ..contract.host import Instance
 from ..contract.launch import Launch
 from ..contract.request import FitRequest
+from ..memory.context import DEFAULT_UBATCH
 from .costs import Costs
 from .layout import Layout, Shape, experts_of
 from .machine import Device, Machine
@@ -61,4 +62,5 @@ def _layout(launch: Launch, devices: tuple[Device, ...], costs: Costs) -> Layout
 
 def _shape(launch: Launch) -> Shape:
     slots = None if launch.kv_unified else launch.parallel
-    return Shape((launch.ctx_size or 0) // (slots or 1), slots, launch.cache_type_k or "f16")
+    context = (launch.ctx_size or 0) // (slots or 1)
+    return Shape(context, slots, launch.cache_type_k or "f16", launch.ubatch_size or DEFAULT_UBATCH)

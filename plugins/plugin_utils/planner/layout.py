@@ -11,6 +11,7 @@ import re
 import typing as t
 
 from ..contract.launch import CacheType, Launch
+from ..memory.context import DEFAULT_BATCH, DEFAULT_UBATCH
 from .machine import DEVICE_PREFIX, Device
 
 CONTEXT_STEP = 256
@@ -22,12 +23,22 @@ class Shape:
     """What a launch is for, before it is known where things go.
 
     `context` is tokens per request. `parallel` None is llama-server's own way, four slots that share the context;
-    a number gives each of so many requests the full context.
+    a number gives each of so many requests the full context. `ubatch` is the tokens of a prompt that are computed at once.
     """
 
     context: int
     parallel: int | None
     cache_type: CacheType
+    ubatch: int = DEFAULT_UBATCH
+
+    @property
+    def kind(self) -> tuple[int | None, CacheType, int]:
+        """Return what is the same for all lengths of context."""
+        return self.parallel, self.cache_type, self.ubatch
+
+    def of(self, context: int) -> Shape:
+        """Return the same with another length of context."""
+        return dataclasses.replace(self, context=context)
 
 
 # What the experts of a layer are made of, in the order in which they are kept on a GPU that has no room for all.
@@ -48,6 +59,20 @@ class Layout:
     counts: tuple[int, ...]
     host_layers: int = 0
     experts: tuple[tuple[int, tuple[str, ...]], ...] = ()
+
+    @classmethod
+    def on(
+        cls,
+        devices: tuple[Device, ...],
+        counts: t.Sequence[int],
+        host_layers: int = 0,
+        experts: tuple[tuple[int, tuple[str, ...]], ...] = (),
+    ) -> Layout:
+        """Return a layout without the devices that no layer is left for."""
+        used = [(device, count) for device, count in zip(devices, counts, strict=True) if count]
+        return cls(
+            tuple(device for device, _count in used), tuple(count for _device, count in used), host_layers, experts
+        )
 
     @property
     def borders(self) -> list[int]:
@@ -80,6 +105,8 @@ class Layout:
             n_gpu_layers=sum(self.counts),
             tensor_split=list(map(float, self.counts)) if len(self.counts) > 1 else None,
             n_cpu_moe=first or None,
+            batch_size=shape.ubatch if shape.ubatch > DEFAULT_BATCH else None,
+            ubatch_size=None if shape.ubatch == DEFAULT_UBATCH else shape.ubatch,
             override_tensor=entries or None,
             fit="off",
         )

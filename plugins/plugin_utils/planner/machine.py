@@ -33,6 +33,21 @@ class Device:
     gpu: Gpu
     free_bytes: int
 
+    @property
+    def likeness(self) -> tuple[object, ...]:
+        """Return what a plan depends on: devices that are alike can stand for each other."""
+        gpu = self.gpu
+        return (
+            self.free_bytes,
+            gpu.name,
+            gpu.compute_capability,
+            gpu.unified_memory,
+            gpu.bandwidth_bytes_per_second,
+            gpu.fp16_flops,
+            gpu.basis,
+            bool(gpu.mig),
+        )
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Machine:
@@ -51,20 +66,18 @@ class Machine:
         return any(device.gpu.unified_memory for device in self.devices)
 
     @property
+    def groups(self) -> list[tuple[Device, ...]]:
+        """Return the devices that one process can use together: all whole cards, and each MIG slice for itself.
+
+        CUDA gives a process one slice at most, whatever it is told to see.
+        """
+        whole = tuple(device for device in self.devices if not device.gpu.mig)
+        return [*([whole] if whole else []), *((device,) for device in self.devices if device.gpu.mig)]
+
+    @property
     def signature(self) -> tuple[object, ...]:
         """Return what a plan depends on: machines with equal signatures get the same plan."""
-        gpus = tuple(
-            (
-                device.free_bytes,
-                device.gpu.name,
-                device.gpu.compute_capability,
-                device.gpu.unified_memory,
-                device.gpu.bandwidth_bytes_per_second,
-                device.gpu.fp16_flops,
-                device.gpu.basis,
-            )
-            for device in self.devices
-        )
+        gpus = tuple(device.likeness for device in self.devices)
         disks = tuple(storage.read_bytes_per_second for storage in self.host.storage)
         cpu, driver = self.host.cpu, self.host.driver
         installed = tuple((i.name, i.plan_id, i.request_id) for i in self.host.instances)
@@ -81,18 +94,26 @@ class Machine:
         )
 
 
-def machine(host: InferenceHost, reserve: Reserve, replaces: str | None = None) -> Machine:
+def machine(host: InferenceHost, reserve: Reserve, replaces: str | t.Container[str] | None = None) -> Machine:
     """Reduce a host to what a plan can use.
 
-    :param replaces: name of the instance that the plan takes the place of, whose memory counts as free; None counts
+    :param replaces: names of the instances that the plan takes the place of, whose memory counts as free; None counts
         every instance of this collection as free.
     """
-    instances = [i for i in host.instances if replaces is None or i.name == replaces]
+    names = [replaces] if isinstance(replaces, str) else replaces
+    instances = [i for i in host.instances if names is None or i.name in names]
+    units = {instance.unit for instance in instances if instance.unit}
     warnings = []
     devices: list[Device] = []
     for index, gpu in enumerate(host.gpus):
         if gpu.memory_free_bytes is None:
             warnings.append(f"GPU {index} ({gpu.name or 'unnamed'}) is left out: its free memory is not known")
+            continue
+        if _is_taken(gpu, units):
+            warnings.append(
+                f"GPU {index} ({gpu.name or 'unnamed'}) is left out: it is in compute mode exclusive-process, and another"
+                " process uses it"
+            )
             continue
         free = gpu.memory_free_bytes + sum(_held(instance, gpu, len(host.gpus)) for instance in instances)
         if gpu.memory_total_bytes is not None:
@@ -146,6 +167,11 @@ def _held(instance: Instance, gpu: Gpu, gpus: int) -> int:
     if isinstance(held, int):
         return held if gpus == 1 else 0
     return sum(part.bytes for part in held or () if part.uuid is not None and part.uuid == gpu.uuid)
+
+
+def _is_taken(gpu: Gpu, units: t.Container[str]) -> bool:
+    """Whether a GPU lets no process in beside one that is there to stay."""
+    return gpu.compute_mode == "exclusive-process" and any(process.unit not in units for process in gpu.processes)
 
 
 def _largest_vendor(devices: list[Device]) -> str | None:

@@ -22,7 +22,7 @@ from .layout import Shape
 from .machine import Machine
 from .partition import partition
 from .preference import ENOUGH_CONTEXT, Standing, cramped_of, place_of, short_of
-from .search import RANK
+from .sketch import RANK
 
 
 class Outlook:
@@ -83,7 +83,8 @@ class Outlook:
     def _holds(self, costs: Costs, context: int) -> bool:
         """Whether the GPUs hold all layers with the smallest cache of those allowed."""
         return any(
-            partition(costs.on_gpu(Shape(context, self.wish.parallel, cache_type), 0, with_experts=True), self._room) is not None
+            partition(costs.on_gpu(Shape(context, self.wish.parallel, cache_type), with_experts=True), self._room)
+            is not None
             for cache_type in self.wish.allow.cache_types
         )
 

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import typing as t
 
 SLACK_STEP = 1 << 20
@@ -20,28 +22,33 @@ def partition(layers: t.Sequence[int], room: t.Sequence[int]) -> list[int] | Non
     :param layers: bytes of each layer; llama.cpp gives devices consecutive layers in this order.
     :param room: bytes that each device can take.
     """
-    if _filled(layers, room, 0) is None:
+    prefix = sums(layers)
+    if first_fit(prefix, room) is None:
         return None
     low, high = 0, max(room) // SLACK_STEP + 1
     while high - low > 1:
         middle = (low + high) // 2
-        if _filled(layers, room, middle * SLACK_STEP) is None:
+        if first_fit(prefix, room, middle * SLACK_STEP) is None:
             high = middle
         else:
             low = middle
-    return _filled(layers, room, low * SLACK_STEP)
+    return first_fit(prefix, room, low * SLACK_STEP)
 
 
-def _filled(layers: t.Sequence[int], room: t.Sequence[int], slack: int) -> list[int] | None:
-    """Fill the devices one after the other, each up to its room less `slack`; None where layers are left over."""
-    counts = [0] * len(room)
-    device, left = 0, room[0] - slack
-    for layer in layers:
-        while layer > left:
-            device += 1
-            if device == len(room):
-                return None
-            left = room[device] - slack
-        left -= layer
-        counts[device] += 1
-    return counts
+def sums(layers: t.Iterable[int]) -> list[int]:
+    """Return the sums of the first layers, of none to all of them."""
+    return list(itertools.accumulate(layers, initial=0))
+
+
+def first_fit(prefix: t.Sequence[int], room: t.Sequence[int], slack: int = 0) -> list[int] | None:
+    """Fill the devices one after the other, each up to its room less `slack`; None where layers are left over.
+
+    :param prefix: the layers' `sums`.
+    """
+    counts, start, last = [], 0, len(prefix) - 1
+    for space in room:
+        end = bisect.bisect_right(prefix, prefix[start] + space - slack, start) - 1
+        end = max(start, end)
+        counts.append(end - start)
+        start = end
+    return counts if start == last else None

@@ -17,7 +17,7 @@ import typing as t
 from ..contract.request import FitRequest
 from .candidate import Candidate
 from .choices import known_of
-from .search import RANK
+from .sketch import RANK
 
 # Tokens that most work gets by with: where no context is wanted, each halving below this counts before quality does.
 ENOUGH_CONTEXT = 32768

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from ..contract.plan import Speed
 from ..speed.estimate import estimate
-from .search import Found, Search
+from .search import Search
+from .sketch import Sketch
 
 
-def rated(search: Search, found: Found, depth: int) -> Speed:
+def rated(search: Search, found: Sketch, depth: int) -> Speed:
     """Return the rates of a layout with `depth` tokens in the context already."""
     layout = found.layout
     workload = search.costs.workload(found.shape.cache_type, depth)
     return estimate(
         workload.work(layout.counts, layout.host_layers, layout.borders),
-        search.rates(layout),
-        search.host_rates,
-        ubatch=found.memory.n_ubatch,
+        search.sketches.rates(layout),
+        search.sketches.host_rates,
+        ubatch=min(found.shape.ubatch, found.shape.context),
         depth=depth,
         ram_bytes=found.ram_bytes,
     )

@@ -15,7 +15,7 @@ from .candidate import Candidate
 from .goal import PLACES
 from .preference import Standing
 from .ranking import Ranked, Ranking, Searched
-from .search import RANK
+from .sketch import RANK
 
 _PLACES = {rank: PLACES[placement] for placement, rank in RANK.items()}
 

@@ -100,7 +100,9 @@ class Workload:
         for place, count in enumerate(counts):
             end = start + count
             border = min(max(start, borders[place] if borders else start), end)
-            parts.append(Part(self._dense[end].minus(self._dense[start]), self._experts[end].minus(self._experts[border])))
+            parts.append(
+                Part(self._dense[end].minus(self._dense[start]), self._experts[end].minus(self._experts[border]))
+            )
             host_experts = host_experts.plus(self._experts[border].minus(self._experts[start]))
             beside += self._with_experts[border] - self._with_experts[start]
             start = end

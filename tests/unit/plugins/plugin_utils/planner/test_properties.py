@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 
 from ansible_collections.prositronic.infra.plugins.plugin_utils import answers
-from ansible_collections.prositronic.infra.plugins.plugin_utils.planner.search import RANK
+from ansible_collections.prositronic.infra.plugins.plugin_utils.planner.sketch import RANK
 from hypothesis import given
 from hypothesis import strategies as st
 
