@@ -100,13 +100,31 @@ def device_outside_blocks(name: str, devices: t.Sequence[int]) -> int:
 
 def device_of(anatomy: Anatomy, index: int, name: str, device: int, overrides: Overrides) -> int:
     """Return where a tensor of a block lies, when the block is on `device`."""
-    full = f"blk.{index}.{name}"
-    for pattern, target in overrides.patterns:
-        if re.search(pattern, full):
-            return target
-    if index < overrides.host_experts and EXPERTS.search(full):
-        return HOST
-    return device
+    return next((target for tensor, target in moved(anatomy, overrides)[index] if tensor == name), device)
+
+
+def moved(anatomy: Anatomy, overrides: Overrides) -> list[tuple[tuple[str, int], ...]]:
+    """Return for each block the tensors that an override places, each with where: the others follow their block."""
+    key = "moved", overrides
+    known = anatomy.memo.get(key)
+    if known is None:
+        patterns = [(re.compile(pattern), target) for pattern, target in overrides.patterns]
+        known = anatomy.memo[key] = [
+            tuple(_moved_of_block(anatomy, index, patterns, overrides.host_experts)) for index in range(anatomy.n_layer)
+        ]
+    return known
+
+
+def _moved_of_block(
+    anatomy: Anatomy, index: int, patterns: list[tuple[re.Pattern[str], int]], host_experts: int
+) -> t.Iterator[tuple[str, int]]:
+    for name in anatomy.blocks[index]:
+        full = f"blk.{index}.{name}"
+        target = next((target for pattern, target in patterns if pattern.search(full)), None)
+        if target is not None:
+            yield name, target
+        elif index < host_experts and EXPERTS.search(full):
+            yield name, HOST
 
 
 class _Table(t.NamedTuple):
@@ -153,15 +171,20 @@ def weight_bytes(
         else:
             gpu[device] += size.gpu
 
-    if overrides.patterns:
-        for index in range(anatomy.n_layer):
-            for name, tensor in loaded(anatomy, index, with_mtp):
-                put(size_of(tensor), device_of(anatomy, index, name, devices[index], overrides))
-    else:
-        table = _table(anatomy, with_mtp)
-        for index, (rest, experts) in enumerate(zip(table.rest, table.experts, strict=True)):
-            put(rest, devices[index])
-            put(experts, HOST if index < overrides.host_experts else devices[index])
+    def take(size: Size, device: int) -> None:
+        put(Size(-size.gpu, -size.host, -size.pinned), device)
+
+    table = _table(anatomy, with_mtp)
+    for index, (rest, experts) in enumerate(zip(table.rest, table.experts, strict=True)):
+        put(rest, devices[index])
+        put(experts, devices[index])
+    for index, elsewhere in enumerate(moved(anatomy, overrides)):
+        tensors = dict(loaded(anatomy, index, with_mtp)) if elsewhere else {}
+        for name, target in elsewhere:
+            if name in tensors:
+                size = size_of(tensors[name])
+                take(size, devices[index])
+                put(size, target)
     for size, device in outside_blocks(anatomy, devices, with_mtp):
         put(size, device)
     return gpu, host

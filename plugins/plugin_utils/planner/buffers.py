@@ -24,10 +24,10 @@ class Buffers:
         self._known: dict[t.Hashable, dict[int, Sizes]] = {}
         self._told: dict[tuple[t.Hashable, int], Sizes | None] = {}
 
-    def learn(self, kind: t.Hashable, context: int, sizes: Sizes) -> None:
-        """Note what a layout needs; of several of one kind with one context the largest size counts."""
+    def learn(self, kind: t.Hashable, context: int, sizes: Sizes, anew: bool) -> None:
+        """Note what a layout needs; of several of one kind with one context the largest size counts, unless learned `anew`."""
         known = self._known.setdefault(kind, {})
-        known[context] = tuple(map(max, sizes, known.get(context, sizes)))
+        known[context] = sizes if anew else tuple(map(max, sizes, known.get(context, sizes)))
         self._told.clear()
 
     def at(self, kind: t.Hashable, context: int) -> Sizes | None:

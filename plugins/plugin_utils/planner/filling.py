@@ -10,6 +10,7 @@ experts there, one of them in part: down to single tensors, so that less than on
 
 from __future__ import annotations
 
+import math
 import typing as t
 
 from .partition import first_fit, partition, sums
@@ -34,24 +35,76 @@ def filled(
     counts = _shared(rest, experts, room)
     if counts is None:
         return None
+    filling = _Filling(rest, experts, room, last_first)
+    counts = filling.improved(counts)
     hosted: dict[int, tuple[str, ...]] = {}
-    start = 0
-    for count, space in zip(counts, room, strict=True):
-        left = space - sum(rest[start : start + count])
+    for device, start in enumerate(sums(counts)[:-1]):
+        hosted |= filling.on(device, start, counts[device])[1]
+    return counts, tuple(sorted(hosted.items()))
+
+
+class _Filling:
+    """What each device keeps of its layers' experts, for borders between devices that are moved a layer at a time."""
+
+    def __init__(
+        self, rest: t.Sequence[int], experts: t.Sequence[t.Mapping[str, int]], room: t.Sequence[int], last_first: bool
+    ) -> None:
+        self.rest = sums(rest)
+        self.experts = experts
+        self.room = room
+        self.last_first = last_first
+        self._known: dict[tuple[int, int, int], tuple[float, dict[int, tuple[str, ...]]]] = {}
+
+    def improved(self, counts: list[int]) -> list[int]:
+        """Move borders as long as fewer bytes of experts stay with the host."""
+        better = True
+        while better:
+            better = False
+            for border in range(len(counts) - 1):
+                for step in (1, -1):
+                    moved = list(counts)
+                    moved[border] += step
+                    moved[border + 1] -= step
+                    if min(moved[border : border + 2]) > 0 and self._beside(moved, border) < self._beside(
+                        counts, border
+                    ):
+                        counts, better = moved, True
+        return counts
+
+    def _beside(self, counts: list[int], border: int) -> float:
+        """Return the bytes that stay with the host of the two devices at a border."""
+        start = sum(counts[:border])
+        first, second = counts[border : border + 2]
+        return self.on(border, start, first)[0] + self.on(border + 1, start + first, second)[0]
+
+    def on(self, device: int, start: int, count: int) -> tuple[float, dict[int, tuple[str, ...]]]:
+        """Return the bytes of experts that stay with the host of a device's layers, and which; infinite where it has no room."""
+        key = device, start, count
+        if key not in self._known:
+            self._known[key] = self._filled(
+                self.room[device] - self.rest[start + count] + self.rest[start], start, count
+            )
+        return self._known[key]
+
+    def _filled(self, left: int, start: int, count: int) -> tuple[float, dict[int, tuple[str, ...]]]:
+        if left < 0:
+            return math.inf, {}
+        away = 0
+        hosted: dict[int, tuple[str, ...]] = {}
         layers = range(start, start + count)
-        for layer in reversed(layers) if last_first else layers:
+        for layer in reversed(layers) if self.last_first else layers:
             stay = []
-            for projection, size in experts[layer].items():
+            for projection, size in self.experts[layer].items():
                 if size <= left:
                     left -= size
                 else:
                     stay.append(projection)
+                    away += size
             if stay:
                 hosted[layer] = tuple(stay)
                 # Once a layer did not fit, the layers before it stay altogether: what is read together is together.
                 left = 0
-        start += count
-    return counts, tuple(sorted(hosted.items()))
+        return away, hosted
 
 
 def _shared(rest: t.Sequence[int], experts: t.Sequence[t.Mapping[str, int]], room: t.Sequence[int]) -> list[int] | None:

@@ -40,7 +40,7 @@ def kept(search: Search, instance: Instance) -> Found | None:
     if devices is None or launch is None:
         return None
     layout = _layout(launch, devices, search.costs)
-    return search.held(_shape(launch), layout, launch, share_of_reserve=0.5) if layout else None
+    return search.held(_shape(launch), layout, launch) if layout else None
 
 
 def _devices(place: Machine, instance: Instance) -> tuple[Device, ...] | None:

@@ -47,38 +47,53 @@ class Search:
     def at(self, shape: Shape) -> Found | None:
         """Return the best that the machine can hold in this shape, or None."""
         if shape not in self._known:
-            self._known[shape] = self._proven(lambda: self.sketches.best(shape))
+            tried: set[t.Hashable] = set()
+            found = self._proven(lambda: self.sketches.best(shape), tried)
+            if found and found.layout.experts:
+                found = self._proven(lambda: self.sketches.hopeful(shape), tried, found)
+            self._known[shape] = found
         return self._known[shape]
 
     def on_gpus(self, shape: Shape) -> Found | None:
         """Return the best with every layer on GPUs, or None."""
         if shape not in self._known_on_gpus:
-            self._known_on_gpus[shape] = self._proven(lambda: self.sketches.on_gpus(shape))
+            self._known_on_gpus[shape] = self._proven(lambda: self.sketches.on_gpus(shape), set())
         return self._known_on_gpus[shape]
 
-    def _proven(self, look: t.Callable[[], Sketch | None]) -> Found | None:
-        """Look again until what a sketch takes is what it was taken to need; None if nothing holds."""
+    def _proven(
+        self, look: t.Callable[[], Sketch | None], tried: set[t.Hashable], best: Found | None = None
+    ) -> Found | None:
+        """Look again until what a sketch takes is what it was taken to need, and nothing better is in sight.
+
+        What is learned first is of layouts that did not hold. One that holds may need less than those: then a better one is
+        tried, as far as it was not before.
+        """
         for _look in range(LOOKS):
             sketch = look()
-            if sketch is None:
-                return None
-            found = self._proof(sketch)
-            if found:
-                return found
-        return None
+            if sketch is None or (best and self._order(sketch) >= self._order(best)):
+                return best
+            if (sketch.way, sketch.layout) in tried:
+                return best
+            tried.add((sketch.way, sketch.layout))
+            if found := self._proof(sketch):
+                best = found
+        return best
+
+    def _order(self, sketch: Sketch) -> tuple[int, int, float]:
+        return sketch.rank, self.costs.on_host(sketch.shape, sketch.layout)[0], sketch.seconds
 
     def _proof(self, sketch: Sketch) -> Found | None:
         """Return a sketch with its memory, if that fits and is where the sketch has it; learn its buffers."""
         layout, shape = sketch.layout, sketch.shape
         launch = layout.launch(shape, self.costs.whole_experts)
         memory = self.costs.estimate(launch, layout.devices)
-        self._learn(sketch, memory)
-        if not self._within(layout, memory):
-            return None
-        found = self._backed(sketch, launch, memory)
-        return found if found and found.placement == sketch.placement else None
+        found = self._backed(sketch, launch, memory) if self._within(layout, memory) else None
+        if found and found.placement != sketch.placement:
+            found = None
+        self._learn(sketch, memory, holds=found is not None)
+        return found
 
-    def _learn(self, sketch: Sketch, memory: MemoryEstimate) -> None:
+    def _learn(self, sketch: Sketch, memory: MemoryEstimate, holds: bool) -> None:
         layout, shape = sketch.layout, sketch.shape
         own = self.costs.on_devices(shape, layout)
         beside = dict.fromkeys((device.index for device in sketch.devices), 0)
@@ -90,20 +105,20 @@ class Search:
             host.weights_bytes - weights,
             host.total_bytes - host.weights_bytes - cache,
         )
-        self.sketches.buffers.learn(sketch.kind, shape.context, sizes)
+        self.sketches.buffers.learn(sketch.kind, shape.context, sizes, anew=holds)
 
-    def held(self, shape: Shape, layout: Layout, launch: Launch, share_of_reserve: float) -> Found | None:
-        """Return a given layout and launch as found, or None where the machine does not hold it."""
+    def held(self, shape: Shape, layout: Layout, launch: Launch) -> Found | None:
+        """Return a layout and launch that run already as found, or None where the machine does not hold them."""
         memory = self.costs.estimate(launch, layout.devices)
-        if not self._within(layout, memory, share_of_reserve):
+        if not self._within(layout, memory, runs=True):
             return None
         sketch = Sketch("whole", layout.devices, "none", shape, layout, 0.0, None)
         return self._backed(sketch, launch, memory)
 
-    def _within(self, layout: Layout, memory: MemoryEstimate, share_of_reserve: float = 1.0) -> bool:
-        """Whether every device has room for its buffers, with this share of the reserve left."""
+    def _within(self, layout: Layout, memory: MemoryEstimate, runs: bool = False) -> bool:
+        """Whether every device has room for its buffers."""
         return all(
-            use.total_bytes - use.overhead_bytes <= self.sketches.room(device, share_of_reserve)
+            use.total_bytes - use.overhead_bytes <= self.sketches.room(device, runs)
             for device, use in zip(layout.devices, memory.devices, strict=True)
         )
 

@@ -14,7 +14,7 @@ import typing as t
 
 from ..contract.plan import Placement
 from ..contract.request import Allow, Reserve
-from ..memory.overhead import overhead_bytes
+from ..memory.overhead import overhead_lines, pool_growth_bytes
 from ..speed.decode import decode_seconds
 from ..speed.host_rates import host_rates
 from ..speed.rates import EXPECTED, DeviceRates, device_rates
@@ -30,6 +30,11 @@ RANK: dict[Placement, int] = {"gpu": 0, "gpu+host": 1, "host": 2, "disk": 3, "no
 
 # How a layout came about, as far as its buffers depend on it.
 Way = t.Literal["whole", "experts of the last layers", "experts of the first layers", "layers", "host"]
+
+# With either end's experts on the host.
+ENDS: tuple[Way, Way] = ("experts of the first layers", "experts of the last layers")
+
+Kind = tuple[Way, tuple[int, ...], t.Hashable]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -58,9 +63,14 @@ class Sketch:
         return self.rank <= RANK["host"]
 
     @property
-    def kind(self) -> t.Hashable:
+    def kind(self) -> Kind:
         """Return what sketches have in common that need the same buffers."""
-        return self.way, tuple(device.index for device in self.devices), self.shape.kind
+        return kind_of(self.way, self.devices, self.shape)
+
+
+def kind_of(way: Way, devices: tuple[Device, ...], shape: Shape) -> Kind:
+    """Return what is the same for layouts that came about in the same way."""
+    return way, tuple(device.index for device in devices), shape.kind
 
 
 class Sketches:
@@ -75,6 +85,14 @@ class Sketches:
         self.buffers = Buffers()
         self.host_rates = host_rates(machine.host)
         self._rates = {device.index: device_rates(device.gpu) for device in machine.devices}
+        engine = costs.engine["version"]
+        self._overhead = {
+            device.index: (
+                sum(line.bytes for line in overhead_lines(engine, device.gpu.compute_capability)),
+                pool_growth_bytes(engine),
+            )
+            for device in machine.devices
+        }
         self._groups = _different(machine.groups)
         self._orders = [order for group in self._groups for order in self._ranked(group)]
 
@@ -110,7 +128,7 @@ class Sketches:
         layers = self.costs.on_gpu(shape, with_experts=True)
         for number in range(1, len(ranked) + 1):
             devices = tuple(sorted(ranked[:number], key=lambda device: device.index))
-            counts = partition(layers, self._room("whole", devices, shape))
+            counts = partition(layers, self._room(devices, self._beside("whole", devices, shape)))
             found = self._backed("whole", devices, shape, Layout.on(devices, counts)) if counts else None
             if found:
                 return found
@@ -127,14 +145,28 @@ class Sketches:
         Layers differ in type and so in size, and the largest of those with the host is copied through the first GPU for
         large batches: which end of the layers stays with the host decides how much fits.
         """
-        ends: tuple[Way, Way] = ("experts of the first layers", "experts of the last layers")
-        found = [one for way in ends if (one := self._experts_from(shape, devices, way))]
+        found = [one for way in ENDS if (one := self._experts_from(shape, devices, way))]
         return min(found, key=lambda one: self.costs.on_host(shape, one.layout)[0], default=None)
 
-    def _experts_from(self, shape: Shape, devices: tuple[Device, ...], way: Way) -> Sketch | None:
+    def hopeful(self, shape: Shape) -> Sketch | None:
+        """Return the best with experts on the host, if each end needs no more than what is known of either.
+
+        How memory is cut up depends on which experts are away, so that one layout may need less than its like did.
+        """
+        found = []
+        for group in self._groups:
+            known = [self.buffers.at(kind_of(way, group, shape), shape.context) for way in ENDS]
+            least = tuple(map(min, *(sizes for sizes in known if sizes))) if all(known) else None
+            if least:
+                found += [one for way in ENDS if (one := self._experts_from(shape, group, way, least))]
+        return min(found, key=lambda one: self.costs.on_host(shape, one.layout)[0], default=None)
+
+    def _experts_from(
+        self, shape: Shape, devices: tuple[Device, ...], way: Way, beside: Sizes | None = None
+    ) -> Sketch | None:
         rest = self.costs.on_gpu(shape, with_experts=False)
-        room = self._room(way, devices, shape)
-        answer = filled(rest, self.costs.experts, room, last_first=way == "experts of the first layers")
+        room = self._room(devices, beside or self._beside(way, devices, shape))
+        answer = filled(rest, self.costs.experts, room, last_first=way == ENDS[0])
         if answer is None:
             return None
         counts, experts = answer
@@ -143,7 +175,7 @@ class Sketches:
     def _layers_with_host(self, shape: Shape, devices: tuple[Device, ...]) -> Sketch | None:
         """Return the layout with the fewest layers on the host; with some, the experts of all layers are there too."""
         layers = self.costs.on_gpu(shape, with_experts=False)
-        room = self._room("layers", devices, shape)
+        room = self._room(devices, self._beside("layers", devices, shape))
         low, high = 1, self.costs.layers
         while low < high:
             middle = (low + high) // 2
@@ -156,15 +188,18 @@ class Sketches:
             return None
         return self._backed("layers", devices, shape, Layout.on(devices, counts, low, self.costs.hosted_experts(low)))
 
-    def _room(self, way: Way, devices: tuple[Device, ...], shape: Shape) -> list[int]:
+    def _room(self, devices: tuple[Device, ...], beside: Sizes) -> list[int]:
         """Return the bytes that weights and cache may take on each device."""
-        known = self._beside(way, devices, shape)
-        return [self.room(device) - beside for device, beside in zip(devices, known, strict=False)]
+        return [self.room(device) - size for device, size in zip(devices, beside, strict=False)]
 
-    def room(self, device: Device, share_of_reserve: float = 1.0) -> int:
-        """Return the bytes of a device that llama.cpp's own buffers may take: the overhead counts inside the reserve."""
-        reserve = int(self.reserve.vram_bytes_per_gpu * share_of_reserve)
-        return device.free_bytes - max(reserve, overhead_bytes(device.gpu.compute_capability))
+    def room(self, device: Device, runs: bool = False) -> int:
+        """Return the bytes of a device that llama.cpp's own buffers may take: overhead and growth count inside the reserve.
+
+        What `runs` already has grown, and may take half of the reserve.
+        """
+        reserve = self.reserve.vram_bytes_per_gpu // (2 if runs else 1)
+        overhead, growth = self._overhead[device.index]
+        return device.free_bytes - max(reserve, overhead + (0 if runs else growth))
 
     def _backed(self, way: Way, devices: tuple[Device, ...], shape: Shape, layout: Layout) -> Sketch | None:
         weights, cache = self.costs.on_host(shape, layout)
@@ -210,8 +245,7 @@ class Sketches:
         return sum(self.costs.on_devices(shape, layout)) if self.machine.shares_memory else 0
 
     def _beside(self, way: Way, devices: tuple[Device, ...], shape: Shape) -> Sizes:
-        kind = way, tuple(device.index for device in devices), shape.kind
-        return self.buffers.at(kind, shape.context) or (0,) * (len(devices) + 2)
+        return self.buffers.at(kind_of(way, devices, shape), shape.context) or (0,) * (len(devices) + 2)
 
 
 def _different(groups: t.Iterable[tuple[Device, ...]]) -> list[tuple[Device, ...]]:

@@ -19,10 +19,13 @@ import typing as t
 from ..adapters import Adapters
 from ..anatomy import Anatomy
 from ..placement import HOST
+from ..weights import moved
 from .builder import Setting
 
 # How often a pair of neighbours is kept before further ones count as repetition.
 KEPT = 3
+# Of blocks in a row whose tensors an override places alike, so many rows a GPU, and one more, are no scattering.
+RUNS_PER_GPU = 3
 # Graphs whose blocks leave nothing behind. Recurrent states, caches read by later blocks and lists of best cells do: how
 # free memory is cut up then depends on the whole walk, and all blocks are built.
 REPEATING = ("mla", "parallel", "transformer")
@@ -41,7 +44,7 @@ class Representation(t.NamedTuple):
 
 def representative_blocks(anatomy: Anatomy, setting: Setting) -> Representation:
     """Return what stands for the graph of a launch."""
-    if anatomy.drafting or anatomy.architecture.graph not in REPEATING:
+    if anatomy.drafting or anatomy.architecture.graph not in REPEATING or _is_scattered(anatomy, setting):
         return Representation(list(anatomy.own_blocks), (), (setting.devices, setting.overrides))
     kinds = [_kind(anatomy, setting, index) for index in range(anatomy.n_trunk)]
     places = setting.devices[: anatomy.n_trunk]
@@ -51,6 +54,14 @@ def representative_blocks(anatomy: Anatomy, setting: Setting) -> Representation:
     ends = setting.devices[0], setting.devices[anatomy.n_layer]
     parts = tuple((kinds[index], places[index]) for index in blocks)
     return Representation(blocks, tuple(twins.items()), (parts, ends, tuple(twins.items())))
+
+
+def _is_scattered(anatomy: Anatomy, setting: Setting) -> bool:
+    """Whether overrides place tensors of blocks here and there, so that how memory is cut up depends on the whole walk."""
+    if not setting.overrides.patterns:
+        return False
+    runs = itertools.groupby(moved(anatomy, setting.overrides)[: anatomy.n_trunk])
+    return sum(1 for _run in runs) > RUNS_PER_GPU * max(1, setting.n_gpus) + 1
 
 
 def _twins(kinds: t.Sequence[t.Hashable], places: t.Sequence[int]) -> dict[int, int]:
@@ -102,17 +113,15 @@ def walk(kinds: t.Sequence[t.Hashable]) -> list[int]:
 
 def _kind(anatomy: Anatomy, setting: Setting, index: int) -> t.Hashable:
     """What distinguishes a block in the graph beside its device: its structure, and its tensors if they are copied."""
-    overrides = setting.overrides
-    if overrides.patterns:
-        return index
     structure: t.Hashable
     typed: t.Hashable
     structure, typed = _structures(anatomy)[index]
     if setting.adapters is not None:
         adapted = _adapted(setting.adapters, index)
         structure, typed = (structure, adapted), (typed, adapted)
-    if index < overrides.host_experts:
-        return typed, "moved"
+    elsewhere = moved(anatomy, setting.overrides)[index]
+    if elsewhere:
+        return typed, elsewhere
     return typed if setting.devices[index] == HOST else structure
 
 
