@@ -10,7 +10,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible_collections.prositronic.infra.plugins.plugin_utils import answers
-from ansible_collections.prositronic.infra.plugins.plugin_utils._ansible import call, inference_host
+from ansible_collections.prositronic.infra.plugins.plugin_utils._ansible import call, inference_host, old_facts
 
 
 class ActionModule(ActionBase):
@@ -32,4 +32,4 @@ class ActionModule(ActionBase):
         if show:
             # As text of its own: in a task's result the lines would stand quoted and escaped.
             self._display.display("\n".join(["", *fleet["table"], ""]))
-        return result | {"changed": False} | fleet
+        return result | {"changed": False, "warnings": old_facts(arguments["hosts"])} | fleet

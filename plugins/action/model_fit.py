@@ -9,7 +9,7 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.prositronic.infra.plugins.plugin_utils import answers
-from ansible_collections.prositronic.infra.plugins.plugin_utils._ansible import call, inference_host
+from ansible_collections.prositronic.infra.plugins.plugin_utils._ansible import call, inference_host, old_facts
 
 
 class ActionModule(ActionBase):
@@ -22,8 +22,9 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result = super().run(tmp, task_vars)
         variables = task_vars or {}
+        name = variables["inventory_hostname"]
         arguments = dict(self._task.args)
         if arguments.get("host") is None:
-            arguments["host"] = inference_host(variables["hostvars"][variables["inventory_hostname"]])
+            arguments["host"] = inference_host(variables["hostvars"][name])
         plan = call(answers.model_fit, arguments, "model_fit", AnsibleActionFail)
-        return result | {"changed": False, "plan": plan}
+        return result | {"changed": False, "warnings": old_facts({name: arguments["host"]}), "plan": plan}

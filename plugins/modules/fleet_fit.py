@@ -82,6 +82,14 @@ missing:
   type: list
   elements: str
   sample: [gpu03]
+summary:
+  description:
+    - The answer in a few entries, for later steps of a workflow. Hosts that run the same model from the same place are counted
+      together, with the least of their contexts.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{name: chat, model: gpt-oss-20b, quant: MXFP4, placement: gpu, fits: true, context: 131072, hosts: 2}]
 table:
   description: The answer as lines of text, for people.
   returned: success

@@ -18,6 +18,7 @@ from ansible.errors import AnsibleError
 from ansible.module_utils.basic import missing_required_lib
 
 from ._pydantic import MINIMUM_VERSION, PYDANTIC_IMPORT_ERROR
+from .render import age
 
 
 def to_native(value: t.Any) -> t.Any:
@@ -73,3 +74,8 @@ def inference_host(variables: Mapping[str, t.Any]) -> t.Any:
     """Return what is known of a host: its gathered facts, else its variable `inference_host`, else None."""
     facts = variables.get("ansible_facts") or {}
     return facts.get("inference_host") or variables.get("inference_host")
+
+
+def old_facts(hosts: Mapping[str, t.Any]) -> list[str]:
+    """Return the warnings of a task that plans by facts of these hosts."""
+    return age.told(hosts, datetime.datetime.now(datetime.timezone.utc))

@@ -26,6 +26,7 @@ from .preflight.question import question
 from .render import helmfile, helmfile_tree
 from .render.pages import site
 from .render.service import gpus_of
+from .render.summary import summary
 from .render.table import table
 
 
@@ -71,7 +72,7 @@ def model_fit(host: t.Any = None, **wish: t.Any) -> dict[str, t.Any]:
 
 
 def fleet_fit(hosts: dict[str, t.Any], models: t.Any = None) -> dict[str, t.Any]:
-    """Return `{plans, hosts, missing, table}` for all hosts and models; a host without facts is named in `missing`."""
+    """Return `{plans, hosts, missing, summary, table}` for all hosts and models; a host without facts is named in `missing`."""
     if not isinstance(models, list) or not models:
         raise ContractError("models: give a list with at least one {name, model, quant}")
     wishes = [ModelWish.read(entry, f"models[{index}]") for index, entry in enumerate(models)]
@@ -86,6 +87,7 @@ def fleet_fit(hosts: dict[str, t.Any], models: t.Any = None) -> dict[str, t.Any]
         "plans": [plan.plain() for plan in answer.plans],
         "hosts": answer.hosts,
         "missing": missing,
+        "summary": summary(answer),
         "table": table(known, answer, missing),
     }
 

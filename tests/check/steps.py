@@ -31,6 +31,7 @@ TOOLS = "tests/check/requirements.txt"
 TESTS = "tests/unit/requirements.txt"
 ENGINE_TESTS = "tests/unit/plugins/plugin_utils"
 HELM = "tests/helm/requirements.txt"
+AWX = "tests/awx/requirements.txt"
 LAB = "tests/lab/requirements.txt"
 
 # What a published collection holds at its top; anything else is an oversight in galaxy.yml's build_ignore.
@@ -41,6 +42,7 @@ PUBLISHED = {
     "LICENSE",
     "MANIFEST.json",
     "README.md",
+    "awx",
     "changelogs",
     "docs",
     "examples",
@@ -87,6 +89,7 @@ class Steps:
         of_newest = (f"env-{newest}", "build")
         of_tools = ("env-tools", "build")
         steps.append(Step("env-helm", self.helm_environment, (), False))
+        steps.append(Step("env-awx", self.awx_environment, (), False))
         # What takes longest starts first, so that nothing is waited for at the end.
         for_each("sanity", self.sanity)
         for_each("unit", self.unit)
@@ -98,6 +101,7 @@ class Steps:
             Step("docs", self.docs, of_tools),
             Step("conformance", self.conformance, of_newest),
             Step("helm", self.helm, ("env-helm", "build")),
+            Step("awx", self.awx, ("env-awx", "build")),
             Step("target-python", self.target_python, of_newest),
             Step("mypy", self.mypy, of_tools),
             Step("changelog", self.changelog, of_tools),
@@ -121,6 +125,10 @@ class Steps:
     def helm_environment(self, job: Job) -> None:
         core, python = self.newest
         self._make(job, "helm", python, [core.requirement, TESTS, HELM])
+
+    def awx_environment(self, job: Job) -> None:
+        core, python = self.newest
+        self._make(job, "awx", python, [core.requirement, TESTS, AWX])
 
     def _make(self, job: Job, name: str, python: Python, requirements: list[str]) -> None:
         with open(job.log, "a", encoding="utf-8") as log:
@@ -199,6 +207,10 @@ class Steps:
     def helm(self, job: Job) -> None:
         """The chart, rendered and deployed by the real helm and helmfile."""
         self._pytest(job, "helm", "tests/helm")
+
+    def awx(self, job: Job) -> None:
+        """The AWX project through ansible-runner and ansible-builder."""
+        self._pytest(job, "awx", "tests/awx")
 
     def fuzz(self, job: Job) -> None:
         tree = self._tree("built")

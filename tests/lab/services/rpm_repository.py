@@ -64,6 +64,7 @@ DISGUISED_AS_OPENSUSE = {
         f"printf '%s' '{SUSE_RELEASE}' > /usr/lib/os-release",
         "echo 'openSUSE Leap 15.6' > /etc/SuSE-release",
         "rm -f /etc/debian_version",
-        "mkdir -p /etc/pki/rpm-gpg",
+        "mkdir -p /etc/pki/rpm-gpg /etc/rpm",
+        "echo '%_dbpath /var/lib/rpm' > /etc/rpm/macros",  # Debian's rpm keeps a database for each user
     ),
 }

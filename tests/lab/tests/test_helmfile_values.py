@@ -28,8 +28,7 @@ from ansible_collections.prositronic.infra.tests.helm.programs import programs
 USER = 10001
 # What the pod's security context says, in systemd's words
 CONFINED = [
-    f"--uid={USER}",
-    f"--gid={USER}",
+    "--uid=pod",
     *(
         f"--property={setting}"
         for setting in (
@@ -47,6 +46,7 @@ KEY = "sk-lab-0123456789abcdef"
 @pytest.fixture(scope="module")
 def host(module_lab):
     made = module_lab.host("pod", "forky", packages=("llama.cpp-tools",))
+    made.run(f"useradd --uid {USER} pod")
     made.run(
         f"mkdir -p /app /models /scripts /secrets/auth && ln -s /usr/bin/llama-server /app/ && chown {USER} /models"
     )

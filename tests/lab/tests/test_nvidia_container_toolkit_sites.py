@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from lab import community_general
 from lab.paths import CHECKOUT
+from lab.services.recipes import Package
 from lab.services.rpm_repository import DISGUISED_AS_OPENSUSE, DISGUISED_AS_ROCKY
 from lab.standins import engines, nvidia
 
@@ -199,6 +200,10 @@ def test_zypper_on_a_debian_host_disguised_as_opensuse(module_lab):
     host = module_lab.host("suse", **DISGUISED_AS_OPENSUSE)
     repository = module_lab.rpm_repository()
     repository.publish(*nvidia.toolkit(OLD, "rpm"), *nvidia.toolkit(NEW, "rpm"))
+    # There the package of the distribution's name says of which architecture packages are
+    repository.publish(Package("opensuse-release", "15.6-1", files={"/etc/os-release": ""}))
+    host.push(next(repository._packages.glob("opensuse-release*.rpm")), "/root/release.rpm")
+    host.run("rpm --install --justdb --nodeps --nosignature /root/release.rpm")
     collections = f"{module_lab.state / 'collections'}:{community_general.folder()}"
 
     def run(environment=None, must_pass=True, **more):
