@@ -16,6 +16,7 @@ from ..contract.memory import DeviceUse, HostUse, MemoryEstimate
 from ..contract.plan import Band, Plan, PlanDevice, Speed
 from ..memory.estimate import estimate
 from ..model.model import Model
+from ..preflight.question import as_counted
 from ..units import GIB, figure
 
 # Buffers are told to be exact to a hundredth of what the device holds.
@@ -96,7 +97,8 @@ def benchmark_memory(plan: Plan, model: Model, context: int) -> MemoryEstimate:
 
     :raises ValueError: the file is no model of the plan's launch.
     """
-    launch = (plan.launch or Launch()).model_copy(update={"ctx_size": context, "parallel": 1, "kv_unified": False})
+    counted = as_counted(plan.launch or Launch())
+    launch = counted.model_copy(update={"ctx_size": context, "parallel": 1, "kv_unified": False})
     devices = plan.memory.devices if plan.memory else []
     gpus = [Gpu(memory_free_bytes=device.free_bytes) for device in devices]
     rows = launch.ubatch_size or 512

@@ -17,6 +17,22 @@ from ..render.command_line import host_version, version_options, with_options
 from ..render.service import gpus_of
 
 
+# Options of a launch that llama-fit-params does not have
+_UNKNOWN = (
+    "alias",
+    "port",
+    "kv_unified",
+    "cache_ram",
+    "ctx_checkpoints",
+    "mmproj",
+    "no_mmproj_offload",
+    "image_max_tokens",
+    "model_draft",
+    "spec_type",
+    "spec_draft_n_max",
+)
+
+
 def question(
     plan: Plan,
     host: InferenceHost,
@@ -44,8 +60,8 @@ def as_counted(launch: Launch) -> Launch:
     """Return a launch as llama-fit-params can be given it.
 
     It has no option for a cache that all slots share; of one slot the cache is the same, and what slots add is counted by
-    the rules that made the plan.
+    the rules that made the plan. Nor does it load anything beside the model.
     """
+    known = launch.model_copy(update=dict.fromkeys(_UNKNOWN))
     unified = launch.kv_unified if launch.kv_unified is not None else launch.parallel in (None, -1)
-    update: dict[str, t.Any] = {"kv_unified": None, "alias": None, "port": None}
-    return launch.model_copy(update=update | ({"parallel": 1} if unified else {}))
+    return known.model_copy(update={"parallel": 1}) if unified else known
