@@ -18,6 +18,7 @@ from .files import KEYS, InstanceFiles
 from .probe import Address, NoAnswer, ask
 from .systemd import Systemd
 
+_PROGRAM = "llama-server"
 _SECONDS = 10.0
 _SECRET = ("--api-key", "--hf-token", "-hft")
 _HIDDEN = "VALUE_NOT_SHOWN"
@@ -48,20 +49,21 @@ class Server:
         unit = self._systemd.show(self._files.unit_name)
         if not unit.runs:
             return {"unit": self._files.unit_name, "active": unit.active or "inactive", "running": False}
-        command = self.command(unit.main_pid)
+        pid = self.process() or unit.main_pid
+        command = self.command(pid)
         address = address_of(command)
         status = self._status(address)
         props = self._page(address, "/props")
         models = self._page(address, "/v1/models")
         times = self._systemd.start_times(self._files.unit_name)
         seen = self._allocation(unit.invocation, times)
-        held = self._held(unit.main_pid, timeout)
+        held = self._held(pid, timeout)
         return {
             "measured_at": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "unit": self._files.unit_name,
             "active": unit.active,
             "running": True,
-            "pid": unit.main_pid,
+            "pid": pid,
             "restarts": unit.restarts,
             "url": address.url,
             "health": _HEALTH.get(status or 0, "error" if status else None),
@@ -75,14 +77,22 @@ class Server:
             "rates": rates(self._metrics(address)),
         }
 
+    def process(self) -> int | None:
+        """Return the number of the server's own process, which in a container is not the one that systemd started."""
+        for name in self._host.names("/proc"):
+            if name.isdigit() and self._host.text("/proc", name, "comm") == _PROGRAM:
+                words = self.command(int(name))
+                if ("--alias", self._files.name) in zip(words, words[1:]):
+                    return int(name)
+        return None
+
     def command(self, pid: int) -> list[str]:
         """Return the words that a process was started with."""
         data = self._host.data("/proc", str(pid), "cmdline") or b""
         return [word.decode("utf-8", "replace") for word in data.split(b"\0")[:-1]]
 
     def _installed_key(self) -> str | None:
-        name = self._files.unit_name[len("llama-server-") : -len(".service")]
-        lines = (self._host.text(KEYS, f"{name}.keys") or "").splitlines()
+        lines = (self._host.text(KEYS, f"{self._files.name}.keys") or "").splitlines()
         return lines[0] if lines else None
 
     def _status(self, address: Address) -> int | None:
@@ -126,7 +136,7 @@ class Server:
         """Return what the unit's processes hold on each GPU by the driver's count, and the most RAM that the server held."""
         reading = gpu_probe.read(self._host, timeout)
         processes = Processes(self._host)
-        of_unit = set(processes.of_unit(self._files.unit_name))
+        of_unit = {pid, *processes.of_unit(self._files.unit_name)}
         gpus = []
         for index, gpu in enumerate(reading.gpus):
             own = [entry["memory_bytes"] for entry in gpu["processes"] if entry["pid"] in of_unit]

@@ -10,6 +10,7 @@ import json
 import xml.etree.ElementTree as ET
 
 import pytest
+from lab.errors import CommandFailed
 from lab.gguf_models import write_random_llama
 
 MODEL = "/srv/models/random.gguf"
@@ -40,17 +41,18 @@ PLAY = """
 """
 
 
-# After the server is served as PLAY says
 LOOK = """
 - hosts: all
   gather_facts: false
   tasks:
     - name: Facts
       prositronic.infra.gpu_facts:
-    - name: Look
+    - name: Look at chat
       prositronic.infra.llama_server_info:
         name: chat
-      register: look
+    - name: Look at nobody
+      prositronic.infra.llama_server_info:
+        name: nobody
 """
 KEY = "sk-lab-0123456789abcdef"
 # Two devices of Mesa's software Vulkan, as somebody describes by hand what no probe finds
@@ -77,10 +79,11 @@ def host(module_lab):
 
 @pytest.fixture(scope="module")
 def models(host, tmp_path_factory):
-    """random.gguf, deeper.gguf, which has a layer more, and two quants of the first."""
+    """random.gguf, two quants of it, deeper.gguf, which has a layer more, and tiny.gguf, for devices made of software."""
     folder = tmp_path_factory.mktemp("models")
     write_random_llama(folder / "random.gguf", embedding=512)
     write_random_llama(folder / "deeper.gguf", embedding=512, layers=3)
+    write_random_llama(folder / "tiny.gguf")
     host.push(folder, "/srv/models")
     for quant in ("Q8_0", "Q4_0"):
         host.run(["llama-quantize", MODEL, f"/srv/models/{quant}.gguf", quant, "1"])
@@ -90,7 +93,13 @@ def models(host, tmp_path_factory):
 @pytest.fixture
 def serve(module_lab, models):
     def run(*, play=None, **variables):
-        given = {"llama_server_model": MODEL, "llama_server_port": PORT, "llama_server_binary": "/usr/bin/llama-server"}
+        given = {
+            "llama_server_model": MODEL,
+            "llama_server_port": PORT,
+            "llama_server_binary": "/usr/bin/llama-server",
+            "llama_server_options": {"metrics": True, "verbosity": 4},
+            "llama_server_api_keys": [KEY],
+        }
         return module_lab.play(PLAY, variables={**given, **variables}, **(play or {}))
 
     return run
@@ -104,7 +113,7 @@ def main_pid(host):
     return host.run(["systemctl", "show", "--value", "--property=MainPID", "llama-server-chat.service"]).stdout.strip()
 
 
-def test_the_engine_agrees_before_the_start(serve, host):
+def test_the_engine_agrees_before_the_start_and_the_server_is_described_after(serve, host, module_lab):
     told = serve().task("Hold the plan against the engine")
     assert told["checked"] is True
     assert told["problems"] == []
@@ -113,47 +122,20 @@ def test_the_engine_agrees_before_the_start(serve, host):
     # weights, cache and compute buffer: each is there, and both ways of counting say the same
     assert figures[:3] == figures[3:]
     assert all(int(figure) > 0 for figure in figures)
-    assert json.loads(get(host, "/health")) == {"status": "ok"}
 
-
-def test_what_serves_is_not_checked_again(serve):
-    assert serve().changed_tasks == []
-
-
-def test_a_difference_stops_the_play_with_the_old_service_answering(serve, host):
-    before = main_pid(host)
-    play = serve(llama_server_model="/srv/models/deeper.gguf", planned_model=MODEL, play={"must_pass": False})
-    assert not play.passed
-    assert "Host: the model takes" in play.output
-    assert "llama-fit-params" in play.output
-    assert "Nothing was changed." in play.output
-    assert main_pid(host) == before
-    assert json.loads(get(host, "/props"))["model_path"] == MODEL
-
-
-def test_memory_that_the_plan_does_not_count_stops_the_play(serve, host):
-    before = main_pid(host)
-    # keys of 32 bits instead of 16: half as much again for the whole cache of 4 MiB
-    play = serve(llama_server_options={"cache_type_k": "f32"}, play={"must_pass": False})
-    assert "Host: the context takes 4 MiB by the plan and 6 MiB by llama.cpp" in play.output
-    assert main_pid(host) == before
-
-
-def test_a_running_server_is_described(serve, host, module_lab):
-    serve(llama_server_options={"metrics": True, "verbosity": 4}, llama_server_api_keys=[KEY])
     body = json.dumps({"prompt": "a" * 100, "n_predict": 100, "ignore_eos": True})
     authorized = ["--header", f"Authorization: Bearer {KEY}"]
     host.run(["curl", "--silent", "--json", body, *authorized, f"http://127.0.0.1:{PORT}/completion"])
     before = main_pid(host)
     play = module_lab.play(LOOK, arguments=["-vvv"])
-    look = play.task("Look")
+    look = play.task("Look at chat")
     assert look["health"] == "ok"
     assert look["build"] == 11669
     assert look["model"]["path"] == MODEL
     assert [slot["n_ctx"] for slot in look["slots"]] == [1024, 1024]
-    header = host.run(["stat", "--format=%s", MODEL]).stdout
+    header = int(host.run(["stat", "--format=%s", MODEL]).stdout)
     # the file less its header, which is some kilobytes
-    assert int(header) - 20_000 < look["model"]["bytes"] < int(header)
+    assert header - 20_000 < look["model"]["bytes"] < header
     # llama.cpp prints MiB with two digits
     assert abs(look["host"]["weights_bytes"] - look["model"]["bytes"]) < 10_486
     assert (
@@ -168,16 +150,29 @@ def test_a_running_server_is_described(serve, host, module_lab):
     assert look["problems"] == []
     assert KEY not in play.output
     assert main_pid(host) == before
+    assert play.task("Look at nobody")["running"] is False
+
+    # What the role saw when it had started the server is in the facts of the next plan
+    [run] = play.task("Facts")["ansible_facts"]["inference_host"]["measured"]["runs"]
+    assert (run["source"], run["instance"], run["engine"]["build"]) == ("llama-server", "chat", 11669)
+    assert run["host"]["kv_bytes"] == look["host"]["kv_bytes"]
 
 
-def test_what_does_not_run_is_no_error(host, module_lab):
-    assert module_lab.play(LOOK.replace("name: chat", "name: nobody")).task("Look")["running"] is False
+def test_a_difference_stops_the_play_with_the_old_service_answering(serve, host):
+    before = main_pid(host)
+    play = serve(llama_server_model="/srv/models/deeper.gguf", planned_model=MODEL, play={"must_pass": False})
+    assert not play.passed
+    assert "Host: the model takes" in play.output
+    assert "llama-fit-params" in play.output
+    assert "Nothing was changed." in play.output
+    assert main_pid(host) == before
+    assert json.loads(get(host, "/health")) == {"status": "ok"}
 
 
-def wish(quant, **more):
+def wish(name, file, **more):
     return {
-        "name": quant.lower().replace("_", "-"),
-        "source": {"path": f"/srv/models/{quant}.gguf"},
+        "name": name,
+        "source": {"path": f"/srv/models/{file}"},
         "context": 512,
         "parallel": 1,
         "reserve": {"ram_bytes": 0, "vram_bytes_per_gpu": 0},
@@ -191,22 +186,34 @@ def benchmark(module_lab, models, tmp_path):
         given = {
             "inference_models": wishes,
             "benchmark_output": str(tmp_path),
-            "benchmark_prompt_tokens": 32,
-            "benchmark_generated_tokens": 8,
-            "benchmark_repetitions": 2,
+            "benchmark_prompt_tokens": 16,
+            "benchmark_generated_tokens": 4,
+            "benchmark_repetitions": 1,
             "gguf_model_reserve_bytes": 0,
         }
-        play = module_lab.play("prositronic.infra.benchmark", variables={**given, **variables})
-        return play, json.loads((tmp_path / "results.json").read_text())["entries"]
+        return module_lab.play("prositronic.infra.benchmark", variables={**given, **variables})
 
     return run
 
 
+def test_what_serves_is_not_disturbed_by_a_benchmark(benchmark, host):
+    before = main_pid(host)
+    with pytest.raises(CommandFailed, match="chat serves another plan on gpu"):
+        benchmark([wish("chat", "Q8_0.gguf")])
+    assert main_pid(host) == before
+
+
 def test_two_quants_are_measured_and_kept_for_the_next_plan(benchmark, host, module_lab, tmp_path):
-    _play, entries = benchmark([wish("Q8_0"), wish("Q4_0")], benchmark_depths=[0, 128])
-    assert [entry["run"]["model"]["quant"] for entry in entries] == ["Q4_0", "Q8_0"]
+    before = main_pid(host)
+    benchmark([wish("chat", "Q8_0.gguf"), wish("small", "Q4_0.gguf")], benchmark_depths=[0, 128], benchmark_stop=True)
+    # what served was stopped for it, and started again
+    assert main_pid(host) not in ("0", before)
+    host.wait_for(lambda: get(host, "/health") == '{"status":"ok"}', 60)
+
+    entries = json.loads((tmp_path / "results.json").read_text())["entries"]
+    assert [entry["run"]["model"]["quant"] for entry in entries] == ["Q8_0", "Q4_0"]
     # 34 bytes for 32 values against 18, but for norms, which stay F32
-    small, large = (entry["run"]["model"]["bytes"] for entry in entries)
+    large, small = (entry["run"]["model"]["bytes"] for entry in entries)
     assert 0.5 < small / large < 0.6
     for entry in entries:
         assert [rate["depth"] for rate in entry["run"]["rates"]] == [0, 128]
@@ -221,26 +228,16 @@ def test_two_quants_are_measured_and_kept_for_the_next_plan(benchmark, host, mod
     assert sum("tokens/s, planned" in text for text in texts) == 4
     assert "of plan" in (tmp_path / "table.txt").read_text()
     measured = module_lab.play(LOOK).task("Facts")["ansible_facts"]["inference_host"]["measured"]
-    assert [run["model"]["quant"] for run in measured["runs"]] == ["Q8_0", "Q4_0"]
-    assert measured["runs"] == [entry["run"] for entry in reversed(entries)]
+    assert measured["runs"][-2:] == [entry["run"] for entry in entries]
 
 
-def test_software_vulkan_devices_are_measured(benchmark, tmp_path):
-    _play, [entry] = benchmark(
-        [wish("Q8_0", name="split", allow={"host": False})],
+def test_devices_of_software_vulkan_are_measured(benchmark, tmp_path):
+    benchmark(
+        [wish("split", "tiny.gguf", allow={"host": False})],
         inference_host=TWO_DEVICES,
         benchmark_environment={"GGML_VK_VISIBLE_DEVICES": "0,0"},
     )
+    [entry] = json.loads((tmp_path / "results.json").read_text())["entries"]
     assert entry["placement"] == "gpu"
     assert entry["run"]["launch"]["device"][0] == "Vulkan0"
     assert entry["run"]["rates"][0]["decode_tokens_per_second"] > 0
-
-
-def test_what_serves_is_not_disturbed_unless_asked_for(benchmark, serve, host, module_lab):
-    serving = wish("Q8_0", name="chat")
-    with pytest.raises(Exception, match="chat serves on gpu and holds the memory"):
-        benchmark([serving])
-    before = main_pid(host)
-    benchmark([serving], benchmark_stop=True)
-    assert main_pid(host) not in ("0", before)
-    assert json.loads(get(host, "/health")) == {"status": "ok"}

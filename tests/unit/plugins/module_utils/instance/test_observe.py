@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.prositronic.infra.plugins.module_utils.instance import observe
+from ansible_collections.prositronic.infra.plugins.module_utils.instance.files import InstanceFiles
+from ansible_collections.prositronic.infra.tests.unit.hosts.tree import Tree
 
 METRICS = """# HELP llamacpp:prompt_tokens_total Number of prompt tokens processed, excluding cached tokens
 # TYPE llamacpp:prompt_tokens_total counter
@@ -51,3 +53,13 @@ def test_a_rate_needs_enough_tokens():
 
 def test_a_server_that_counts_nothing_has_no_rates():
     assert observe.rates({}) is None
+
+
+def test_the_servers_process_is_found_by_its_name_also_in_a_container(tmp_path):
+    tree = Tree(tmp_path)
+    for pid, program, alias in ((10, "conmon", "chat"), (20, "llama-server", "code"), (30, "llama-server", "chat")):
+        tree.process(pid, program, "0::/system.slice/docker-abc.scope\n")
+        tree.write(f"/proc/{pid}/cmdline", f"/app/{program}\0--alias\0{alias}\0--port\09000\0")
+    server = observe.Server(InstanceFiles("chat", "/var/lib/prositronic", str(tmp_path)), None, None, tree.files)
+    assert server.process() == 30
+    assert observe.address_of(server.command(30)).port == 9000

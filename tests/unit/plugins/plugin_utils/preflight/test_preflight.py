@@ -25,9 +25,9 @@ TOLD = {
 }
 
 
-def planned(context=2048, parallel=1, host=HOST, **wish):
+def planned(context=2048, parallel=1, host=None, **wish):
     return answers.model_fit(
-        host, model=llama(), context=context, parallel=parallel, name="chat", reserve={"ram_bytes": 0}, **wish
+        host or HOST, model=llama(), context=context, parallel=parallel, name="chat", reserve={"ram_bytes": 0}, **wish
     )
 
 
