@@ -27,6 +27,7 @@ class ActionModule(ActionBase):
         names = arguments.pop("hosts", None) or variables["ansible_play_hosts_all"]
         hostvars = variables["hostvars"]
         arguments["hosts"] = {str(name): inference_host(hostvars[name]) for name in names}
+        arguments["together"] = boolean(arguments.get("together", False))
         show = boolean(arguments.pop("show", False))
         fleet = call(answers.fleet_fit, arguments, "fleet_fit", AnsibleActionFail)
         if show:

@@ -13,7 +13,7 @@ from ansible_collections.prositronic.infra.plugins.plugin_utils._ansible import 
 
 
 class ActionModule(ActionBase):
-    """Plan one model for one host: computed here, nothing is sent to the host."""
+    """Plan one model, or several at once, for one host: computed here, nothing is sent to the host."""
 
     _requires_connection = False
     _supports_check_mode = True
@@ -26,5 +26,6 @@ class ActionModule(ActionBase):
         arguments = dict(self._task.args)
         if arguments.get("host") is None:
             arguments["host"] = inference_host(variables["hostvars"][name])
-        plan = call(answers.model_fit, arguments, "model_fit", AnsibleActionFail)
-        return result | {"changed": False, "warnings": old_facts({name: arguments["host"]}), "plan": plan}
+        answer = call(answers.model_fit, arguments, "model_fit", AnsibleActionFail)
+        told = {"changed": False, "warnings": old_facts({name: arguments["host"]})}
+        return result | told | (answer if arguments.get("models") else {"plan": answer})

@@ -22,8 +22,17 @@ options:
       - The best runs from memory and gives what is asked for, has the better placement as O(objective) says, a
         quantisation that loses little, and a context of 32768 tokens where none is wanted. Among these it is the larger and
         newer model, in the better quantisation. The plan says in C(why) what the next better one lacks.
+      - Required unless O(models) is given.
     type: raw
-    required: true
+  models:
+    description:
+      - Models that shall run on the host at once, each entry with a C(name) and the options of this plugin. GPUs are shared
+        out so that none belongs to two of them, and RAM so that it is enough for all.
+      - The answer is C({plans, unplaced}), a plan for each entry in their order, and the names of those that do not run from
+        memory beside the others. With C(replicas), an entry stands for so many of it, C(NAME-1), C(NAME-2) and so on, on
+        ports that count up.
+    type: list
+    elements: dict
   quant:
     description:
       - Quantisation, as llama-quantize names it, for example V(Q4_K_M).

@@ -52,13 +52,15 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The plan, as M(prositronic.infra.model_fit) returns it.
+  description:
+    - The plan, as M(prositronic.infra.model_fit) returns it. With O(models), C({plans, unplaced}).
   type: dict
 """
 
 
-def model_fit(host: t.Any, model: t.Any, **options: t.Any) -> dict[str, t.Any]:
-    return call(answers.model_fit, {**options, "host": host, "model": model}, "model_fit", AnsibleFilterError)
+def model_fit(host: t.Any, model: t.Any = None, **options: t.Any) -> dict[str, t.Any]:
+    asked = options if model is None else {**options, "model": model}
+    return call(answers.model_fit, {**asked, "host": host}, "model_fit", AnsibleFilterError)
 
 
 class FilterModule:

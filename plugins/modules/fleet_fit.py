@@ -24,10 +24,16 @@ options:
   models:
     description:
       - What to plan, each entry with a C(name) and the options of M(prositronic.infra.model_fit).
-      - Each model is planned as if it had the machine for itself.
+      - With C(replicas), an entry stands for so many of it, C(NAME-1), C(NAME-2) and so on, on ports that count up.
     type: list
     elements: dict
     required: true
+  together:
+    description:
+      - Whether all models shall run at once on each host, so that no GPU belongs to two of them.
+      - When not set, each model is planned as if it had the machine for itself.
+    type: bool
+    default: false
   hosts:
     description:
       - Names of the hosts to plan for. Default is every host of the play.
@@ -90,6 +96,11 @@ summary:
   type: list
   elements: dict
   sample: [{name: chat, model: gpt-oss-20b, quant: MXFP4, placement: gpu, fits: true, context: 131072, hosts: 2}]
+refused:
+  description: Hosts that no build of the engine runs on, with the reason, such as the driver's version that is needed.
+  returned: success
+  type: dict
+  sample: {gpu04: driver 470.5 is too old for llama.cpp 0.7.0 with CUDA; install 570.26 or newer}
 table:
   description: The answer as lines of text, for people.
   returned: success

@@ -62,6 +62,13 @@ EXAMPLES = r"""
     model: gpt-oss-120b
     quant: MXFP4
 
+- name: Share the GPUs of the host out to two replicas and another model
+  prositronic.infra.model_fit:
+    models:
+      - {name: chat, model: gpt-oss-120b, quant: MXFP4, port: 8080, replicas: 2}
+      - {name: code, model: qwen3-30b-a3b, quant: Q4_K_M, port: 8090}
+  register: shared
+
 - name: The best quantisation that serves 32k tokens at 20 tokens per second
   prositronic.infra.model_fit:
     model: llama-3.3-70b-instruct
@@ -81,9 +88,19 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+plans:
+  description: With O(models), a plan for each of them in their order.
+  returned: with O(models)
+  type: list
+  elements: dict
+unplaced:
+  description: With O(models), names of those that do not run from memory beside the others.
+  returned: with O(models)
+  type: list
+  elements: str
 plan:
   description: The plan, as described by C(docs/schemas/plan.schema.json).
-  returned: success
+  returned: without O(models)
   type: dict
   contains:
     fits:

@@ -20,7 +20,8 @@ from .memory.beside import Beside
 from .memory.estimate import estimate
 from .model import source
 from .planner import fleet, hardware
-from .planner.fit import fit
+from .planner.fit import fit, named
+from .planner.sharing import share_out
 from .preflight import verdict
 from .preflight.question import question
 from .render import helmfile, helmfile_tree
@@ -61,35 +62,58 @@ def memory_estimate(
     return estimate(source.model(model, quant), wanted, devices, version, beside=beside).plain()
 
 
-def model_fit(host: t.Any = None, **wish: t.Any) -> dict[str, t.Any]:
-    """Return the plan of one model for one host, as plain data.
+def model_fit(host: t.Any = None, models: t.Any = None, **wish: t.Any) -> dict[str, t.Any]:
+    """Return the plan of one model for one host, as plain data; of `models`, `{plans, unplaced}` of all at once.
 
     :raises ValueError: for arguments that break the contract; that a model does not fit is a plan like any other.
     """
     if not host:
         raise ContractError("host: nothing is known of this host; run prositronic.infra.gpu_facts on it first")
-    return fit(InferenceHost.read(host, "host"), FitRequest.read(wish, "arguments")).plain()
+    known = InferenceHost.read(host, "host")
+    if models is None:
+        return fit(known, FitRequest.read(wish, "arguments")).plain()
+    given = sorted(name for name, value in wish.items() if value is not None)
+    if given:
+        raise ContractError(f"models: each entry has its own options; '{given[0]}' beside it belongs into the entries")
+    wishes = _wishes(models)
+    plans = [named(plan, known) for plan in share_out(known, wishes)]
+    return {
+        "plans": [plan.plain() for plan in plans],
+        "unplaced": [wish.name for wish, plan in zip(wishes, plans, strict=True) if not plan.fits],
+    }
 
 
-def fleet_fit(hosts: dict[str, t.Any], models: t.Any = None) -> dict[str, t.Any]:
-    """Return `{plans, hosts, missing, summary, table}` for all hosts and models; a host without facts is named in `missing`."""
-    if not isinstance(models, list) or not models:
-        raise ContractError("models: give a list with at least one {name, model, quant}")
-    wishes = [ModelWish.read(entry, f"models[{index}]") for index, entry in enumerate(models)]
-    names = [wish.name for wish in wishes]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice:
-        raise ContractError(f"models: the name '{twice}' is given twice; each model needs its own")
+def fleet_fit(hosts: dict[str, t.Any], models: t.Any = None, together: bool = False) -> dict[str, t.Any]:
+    """Return `{plans, hosts, missing, refused, summary, table}` for all hosts and models.
+
+    A host without facts is named in `missing`, one that no build of the engine runs on in `refused` with the reason.
+
+    :param together: whether the models shall run at once on each host.
+    """
+    wishes = _wishes(models)
     known = {name: InferenceHost.read(host, name) for name, host in hosts.items() if host}
-    answer = fleet.fit_all(known, wishes)
+    answer = fleet.fit_all(known, wishes, together)
     missing = sorted(set(hosts) - set(known))
     return {
         "plans": [plan.plain() for plan in answer.plans],
         "hosts": answer.hosts,
         "missing": missing,
+        "refused": answer.refused,
         "summary": summary(answer),
         "table": table(known, answer, missing),
     }
+
+
+def _wishes(models: t.Any) -> list[ModelWish]:
+    """Return a wish for each model and replica."""
+    if not isinstance(models, list) or not models:
+        raise ContractError("models: give a list with at least one {name, model, quant}")
+    wishes = [one for index, entry in enumerate(models) for one in ModelWish.read(entry, f"models[{index}]").each()]
+    names = [wish.name for wish in wishes]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise ContractError(f"models: the name '{twice}' is given twice; each model needs its own")
+    return wishes
 
 
 def smallest_hardware(model: t.Any, **wish: t.Any) -> dict[str, t.Any]:

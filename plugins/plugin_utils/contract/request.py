@@ -117,20 +117,42 @@ class FitRequest(Demand):
     @property
     def identity(self) -> str:
         """Return 12 hex digits that stand for what is asked, however often."""
-        return digest(self.model_dump(mode="json", exclude={"replan", "advice", "source", "server"}))
+        return digest(self.model_dump(mode="json", exclude={"replan", "advice", "source", "server", "replicas"}))
 
 
 class ModelWish(FitRequest):
     """An entry of `inference_models`: several models need names to tell them apart.
 
     A fleet is planned without advice where none is asked for: it costs several plans each time. `source` and `server` are
-    for the playbook that serves the model; the planner does not look at them.
+    for the playbook that serves the model; the planner does not look at them. Of several `replicas`, each has a number
+    behind its name and, counted up, a port of its own.
     """
 
     name: Name
     advice: Advice = "never"
+    replicas: int = Field(default=1, ge=1, le=16)
     source: dict[str, t.Any] | None = None
     server: dict[str, t.Any] | None = None
+
+    @property
+    def kind(self) -> str:
+        """Return what is the same for wishes that differ in name and port only."""
+        return self.model_copy(update={"name": "", "port": None}).identity
+
+    def each(self) -> list[ModelWish]:
+        """Return a wish for each replica."""
+        if self.replicas == 1:
+            return [self]
+        return [
+            self.model_copy(
+                update={
+                    "name": f"{self.name}-{number + 1}",
+                    "port": None if self.port is None else self.port + number,
+                    "replicas": 1,
+                }
+            )
+            for number in range(self.replicas)
+        ]
 
 
 class HardwareWish(Demand):

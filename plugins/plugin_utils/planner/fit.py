@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import typing as t
-
 from ..catalog import access as catalog
 from ..contract.host import InferenceHost
 from ..contract.plan import Plan
@@ -16,7 +14,7 @@ from ..model.model import Model
 from .advice import advised
 from .backend import backend
 from .candidate import Candidate, candidate
-from .choices import Choice, choices
+from .choices import choices
 from .costs import Costs
 from .kept import installed
 from .machine import Machine, machine
@@ -30,7 +28,11 @@ def fit(host: InferenceHost, wish: FitRequest, with_ladder: bool = True) -> Plan
 
     :param with_ladder: whether to tell other lengths of context too, each of which is a search of its own.
     """
-    plan = choose(machine(host, wish.reserve, replaces=wish.name), wish, with_ladder)
+    return named(choose(machine(host, wish.reserve, replaces=wish.name), wish, with_ladder), host)
+
+
+def named(plan: Plan, host: InferenceHost) -> Plan:
+    """Return the plan of a class of machines as that of a host, its devices named by uuid."""
     if plan.memory is None:
         return plan
     devices = [
@@ -43,36 +45,47 @@ def fit(host: InferenceHost, wish: FitRequest, with_ladder: bool = True) -> Plan
 
 def choose(place: Machine, wish: FitRequest, with_ladder: bool = True) -> Plan:
     """Return the plan for a class of machines: devices are named by their place in the host's list."""
-    data = catalog.engine(wish.engine)
-    engine, warnings = backend(place, data)
-
-    def costs_of(model: Model) -> Costs:
-        return Costs(model, data)
-
-    open_choices = choices(wish)
-
-    def search(costs: Costs) -> Candidate:
-        # What else could give the context has to be compared at the context that is asked for.
-        return candidate(place, costs, wish, engine, insist=len(open_choices) > 1)
-
-    ranked = _kept(place, wish, open_choices, costs_of, search) or ranking(place, wish, open_choices, costs_of, search)
+    question = Question(place, wish)
+    ranked = question.ranking()
     first = ranked.best[0]
     others = [short_plan(other.candidate, behind(first, other, wish)) for other in ranked.best[1:]]
-    plan = tell(place, first.candidate, wish, engine, warnings, why(ranked, wish), others, with_ladder)
-    return advised(plan, place, first, wish, engine, costs_of)
+    plan = tell(
+        place, first.candidate, wish, question.engine, question.warnings, why(ranked, wish), others, with_ladder
+    )
+    return advised(plan, place, first, wish, question.engine, question.costs)
 
 
-def _kept(
-    place: Machine,
-    wish: FitRequest,
-    open_choices: list[Choice],
-    costs_of: t.Callable[[Model], Costs],
-    search: t.Callable[[Costs], Candidate],
-) -> Ranking | None:
-    """Return the choice that was installed for this very wish, if its plan still holds: nothing else is looked at."""
-    instance = installed(place, wish)
-    if instance is None or len(open_choices) == 1:
-        return None
-    same = [one for one in open_choices if (one.value, one.quant) == (instance.model, instance.quant)]
-    held = ranking(place, wish, same, costs_of, search) if len(same) == 1 else None
-    return held if held and held.best[0].candidate.plan_id == instance.plan_id else None
+class Question:
+    """What a wish asks of a machine, with the engine that would answer it there.
+
+    :raises BackendError: no build of the engine runs there.
+    """
+
+    def __init__(self, place: Machine, wish: FitRequest) -> None:
+        self.place = place
+        self.wish = wish
+        self._data = catalog.engine(wish.engine)
+        self.engine, self.warnings = backend(place, self._data)
+        self._choices = choices(wish)
+
+    def costs(self, model: Model) -> Costs:
+        """Return what a model costs with this engine."""
+        return Costs(model, self._data)
+
+    def candidate(self, costs: Costs) -> Candidate:
+        """Return the best that the machine can do with a model."""
+        # What else could give the context has to be compared at the context that is asked for.
+        return candidate(self.place, costs, self.wish, self.engine, insist=len(self._choices) > 1)
+
+    def ranking(self) -> Ranking:
+        """Return the best choices: the one that was installed, if its plan still holds, alone."""
+        return self._kept() or ranking(self.place, self.wish, self._choices, self.costs, self.candidate)
+
+    def _kept(self) -> Ranking | None:
+        """Return the choice that was installed for this very wish, if its plan still holds: nothing else is looked at."""
+        instance = installed(self.place, self.wish)
+        if instance is None or len(self._choices) == 1:
+            return None
+        same = [one for one in self._choices if (one.value, one.quant) == (instance.model, instance.quant)]
+        held = ranking(self.place, self.wish, same, self.costs, self.candidate) if len(same) == 1 else None
+        return held if held and held.best[0].candidate.plan_id == instance.plan_id else None

@@ -30,6 +30,13 @@ def installed(place: Machine, wish: FitRequest) -> Instance | None:
     )
 
 
+def installed_on(place: Machine, wish: FitRequest) -> tuple[Instance, tuple[Device, ...]] | None:
+    """Return the instance that was installed for this very wish, with its devices; None where one of these is gone."""
+    instance = installed(place, wish)
+    devices = _devices(place, instance) if instance else None
+    return None if instance is None or devices is None else (instance, devices)
+
+
 def kept(search: Search, instance: Instance) -> Found | None:
     """Return what an instance runs as if it had been found now, or None where its devices are gone or hold it no more.
 

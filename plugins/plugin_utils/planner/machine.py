@@ -65,6 +65,11 @@ class Machine:
         """Whether GPU and host draw on the same memory, so that each byte counts against both."""
         return any(device.gpu.unified_memory for device in self.devices)
 
+    def part(self, devices: tuple[Device, ...], ram_bytes: int) -> Machine:
+        """Return the machine as if it had these of its devices, and so much RAM to use."""
+        vendor = self.vendor if devices else None
+        return dataclasses.replace(self, vendor=vendor, devices=devices, ram_bytes=ram_bytes // RAM_STEP * RAM_STEP)
+
     @property
     def groups(self) -> list[tuple[Device, ...]]:
         """Return the devices that one process can use together: all whole cards, and each MIG slice for itself.
@@ -80,7 +85,8 @@ class Machine:
         gpus = tuple(device.likeness for device in self.devices)
         disks = tuple(storage.read_bytes_per_second for storage in self.host.storage)
         cpu, driver = self.host.cpu, self.host.driver
-        installed = tuple((i.name, i.plan_id, i.request_id) for i in self.host.instances)
+        places = {device.gpu.uuid: device.index for device in self.devices if device.gpu.uuid}
+        installed = tuple((i.name, i.plan_id, i.request_id, _places(i, places)) for i in self.host.instances)
         return (
             self.vendor,
             gpus,
@@ -159,6 +165,12 @@ def _in_catalog(name: str | None, pci_device_id: str | None, memory_total_bytes:
         "compute_capability": entry["compute_capability"],
         "fp16_flops": (entry["flops"] or {}).get("fp16_tensor"),
     }
+
+
+def _places(instance: Instance, places: dict[str, int]) -> tuple[int | None, ...]:
+    """Return the places of an instance's devices in the host's list."""
+    held = instance.gpu_memory_bytes if isinstance(instance.gpu_memory_bytes, list) else []
+    return tuple(places.get(part.uuid or "") for part in held)
 
 
 def _held(instance: Instance, gpu: Gpu, gpus: int) -> int:

@@ -30,6 +30,8 @@ def table(hosts: dict[str, InferenceHost], fleet: Fleet, missing: t.Sequence[str
     """
     kinds: dict[tuple[str, tuple[int, ...]], list[str]] = {}
     for name, plans in fleet.hosts.items():
+        if not plans:
+            continue
         kinds.setdefault((describe(hosts[name]), tuple(plans.values())), []).append(name)
     rows = {kind: [_row(fleet.plans[index]) for index in kind[1]] for kind in kinds}
     widths = [
@@ -39,14 +41,16 @@ def table(hosts: dict[str, InferenceHost], fleet: Fleet, missing: t.Sequence[str
     for kind, names in kinds.items():
         lines += ["", f"{_named(names)}: {kind[0]}"]
         lines += [_line(row, widths) for row in rows[kind]]
-    return lines + _problems(hosts, missing)
+    return lines + _problems(hosts, fleet.refused, missing)
 
 
-def _problems(hosts: dict[str, InferenceHost], missing: t.Sequence[str]) -> list[str]:
+def _problems(hosts: dict[str, InferenceHost], refused: dict[str, str], missing: t.Sequence[str]) -> list[str]:
     told: dict[str, list[str]] = {}
     for name, host in hosts.items():
         for problem in host.problems:
             told.setdefault(problem, []).append(name)
+    for name, reason in refused.items():
+        told.setdefault(reason, []).append(name)
     if missing:
         told["nothing is known: it did not answer, or gpu_facts did not run on it"] = list(missing)
     return [*([""] if told else []), *(f"{_named(names)}: {problem}" for problem, names in told.items())]

@@ -73,3 +73,35 @@ def test_a_small_machine_reserves_an_eighth_and_a_large_one_four_gib():
     small = machine(_host(memory={"total_bytes": 8 * GIB}), Reserve())
     large = machine(_host(memory={"total_bytes": 64 * GIB}), Reserve())
     assert (small.ram_bytes, large.ram_bytes) == (7 * GIB, 60 * GIB)
+
+
+def _exclusive(*processes, mode="exclusive-process"):
+    return {
+        "uuid": "GPU-a",
+        "vendor": "nvidia",
+        "memory_free_bytes": 4 * GIB,
+        "compute_mode": mode,
+        "processes": [{"pid": 7, "unit": unit} for unit in processes],
+    }
+
+
+def test_a_gpu_that_another_process_has_for_itself_is_left_out():
+    place = machine(_host(gpus=[_exclusive("train.service")]), Reserve())
+    assert place.devices == ()
+    assert "exclusive-process" in place.warnings[0]
+    for free in (_exclusive(), _exclusive("train.service", mode="default")):
+        assert len(machine(_host(gpus=[free]), Reserve()).devices) == 1
+
+
+def test_the_process_that_makes_room_for_its_successor_takes_nothing_away():
+    ours = {"name": "chat", "unit": "llama-server-chat.service"}
+    host = _host(gpus=[_exclusive("llama-server-chat.service")], instances=[ours])
+    assert len(machine(host, Reserve(), replaces="chat").devices) == 1
+    assert machine(host, Reserve(), replaces="code").devices == ()
+
+
+def test_whole_cards_work_together_and_a_slice_alone():
+    cards = [{"vendor": "nvidia", "memory_free_bytes": 8 * GIB} for _card in range(2)]
+    slices = [{**card, "mig": {"profile": "1g.10gb"}} for card in cards]
+    place = machine(_host(gpus=[cards[0], slices[0], cards[1], slices[1]]), Reserve())
+    assert [[device.index for device in group] for group in place.groups] == [[0, 2], [1], [3]]
