@@ -5,8 +5,8 @@
 """llama-servers that this collection runs on the host, and the memory they hold.
 
 Each has a file `instances/NAME.json` in the state folder, written with its unit:
-`{plan_id, request_id, launch, unit, gpu_memory_bytes: [{uuid, bytes}], host_memory_bytes}`, the devices in the order of
-`launch`, the bytes those of its plan. A new plan adds what an instance holds to what is free when it replaces that
+`{plan_id, request_id, model_id, quant, launch, unit, gpu_memory_bytes: [{uuid, bytes}], host_memory_bytes}`, the devices
+in the order of `launch`, the bytes those of its plan. A new plan adds what an instance holds to what is free when it replaces that
 instance, so the memory must be what the running processes hold, not what was planned: then free plus held is what was
 free before the server started, and the same plan results.
 """
@@ -54,6 +54,8 @@ def _instance(
         "name": name,
         "plan_id": _of(str, record.get("plan_id")),
         "request_id": _of(str, record.get("request_id")),
+        "model": _of(str, record.get("model_id")),
+        "quant": _of(str, record.get("quant")),
         "launch": _of(dict, record.get("launch")),
         "unit": unit,
         "active": bool(pids),

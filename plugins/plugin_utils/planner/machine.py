@@ -96,6 +96,7 @@ class Machine:
             cpu and cpu.model_dump_json(),
             driver and driver.version,
             installed,
+            self.host.measured and self.host.measured.model_dump_json(),
             self.warnings,
         )
 

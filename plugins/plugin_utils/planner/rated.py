@@ -23,4 +23,5 @@ def rated(search: Search, found: Sketch, depth: int) -> Speed:
         ubatch=min(found.shape.ubatch, found.shape.context),
         depth=depth,
         ram_bytes=found.ram_bytes,
+        measured=search.sketches.observed.speed(layout, layout.launch(found.shape, search.costs.whole_experts), depth),
     )

@@ -86,7 +86,7 @@ class Search:
         """Return a sketch with its memory, if that fits and is where the sketch has it; learn its buffers."""
         layout, shape = sketch.layout, sketch.shape
         launch = layout.launch(shape, self.costs.whole_experts)
-        memory = self.costs.estimate(launch, layout.devices)
+        memory = self._estimate(layout, launch)
         found = self._backed(sketch, launch, memory) if self._within(layout, memory) else None
         if found and found.placement != sketch.placement:
             found = None
@@ -109,11 +109,14 @@ class Search:
 
     def held(self, shape: Shape, layout: Layout, launch: Launch) -> Found | None:
         """Return a layout and launch that run already as found, or None where the machine does not hold them."""
-        memory = self.costs.estimate(launch, layout.devices)
+        memory = self._estimate(layout, launch)
         if not self._within(layout, memory, runs=True):
             return None
         sketch = Sketch("whole", layout.devices, "none", shape, layout, 0.0, None)
         return self._backed(sketch, launch, memory)
+
+    def _estimate(self, layout: Layout, launch: Launch) -> MemoryEstimate:
+        return self.sketches.observed.applied(self.costs.estimate(launch, layout.devices), layout.devices)
 
     def _within(self, layout: Layout, memory: MemoryEstimate, runs: bool = False) -> bool:
         """Whether every device has room for its buffers."""

@@ -23,6 +23,7 @@ from .costs import Costs
 from .filling import filled
 from .layout import Layout, Shape
 from .machine import Device, Machine
+from .observed import Observed
 from .partition import partition
 
 # The order in which placements are preferred.
@@ -83,18 +84,20 @@ class Sketches:
         self.reserve = reserve
         self.depth = depth
         self.buffers = Buffers()
+        self.observed = Observed(machine, costs)
         self.host_rates = host_rates(machine.host)
         self._rates = {device.index: device_rates(device.gpu) for device in machine.devices}
         engine = costs.engine["version"]
         self._overhead = {
-            device.index: (
-                sum(line.bytes for line in overhead_lines(engine, device.gpu.compute_capability)),
-                pool_growth_bytes(engine),
-            )
-            for device in machine.devices
+            device.index: (self._overhead_of(device, engine), pool_growth_bytes(engine)) for device in machine.devices
         }
         self._groups = _different(machine.groups)
         self._orders = [order for group in self._groups for order in self._ranked(group)]
+
+    def _overhead_of(self, device: Device, engine: str) -> int:
+        measured = self.observed.overhead(device)
+        lines = overhead_lines(engine, device.gpu.compute_capability)
+        return sum(line.bytes for line in lines) if measured is None else measured
 
     def best(self, shape: Shape) -> Sketch | None:
         """Return the best that the machine could hold in this shape, or None."""

@@ -93,6 +93,8 @@ def llama_server_service(
             "request_id": planned.request_id,
             "launch": planned.launch.plain(),
             "model": model,
+            "model_id": planned.model.id,
+            "quant": planned.quant.name,
             "gpu_memory_bytes": [
                 {"uuid": gpu.uuid, "bytes": device.total_bytes}
                 for gpu, device in zip(gpus, planned.memory.devices, strict=True)

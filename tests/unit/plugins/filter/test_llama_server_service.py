@@ -62,6 +62,8 @@ def test_a_plan_for_a_gpu():
         {"uuid": "GPU-0000", "bytes": plan()["memory"]["devices"][0]["total_bytes"]}
     ]
     assert answer["record"]["request_id"] == plan()["request_id"]
+    assert answer["record"]["model_id"] == plan()["model"]["id"]
+    assert answer["record"]["quant"] == plan()["quant"]["name"]
 
 
 def test_each_host_has_its_own_gpus_for_one_plan():

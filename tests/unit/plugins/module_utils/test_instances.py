@@ -18,6 +18,8 @@ UNIT = "llama-server-chat.service"
 RECORD = {
     "plan_id": "abc",
     "request_id": "def",
+    "model_id": "qwen3-30b-a3b",
+    "quant": "Q4_K_M",
     "launch": {"n_gpu_layers": 99, "load_mode": "none"},
     "unit": UNIT,
     "gpu_memory_bytes": [{"uuid": "GPU-1", "bytes": 20 * GIB}],
@@ -76,6 +78,8 @@ def test_free_and_held_are_what_was_free_before_the_server_ran(tree):
         "name": "chat",
         "plan_id": "abc",
         "request_id": "def",
+        "model": "qwen3-30b-a3b",
+        "quant": "Q4_K_M",
         "launch": {"n_gpu_layers": 99, "load_mode": "none"},
         "unit": UNIT,
         "active": True,
