@@ -13,12 +13,14 @@ import typing as t
 from . import bounded
 from .gpu import probe
 from .host_files import Files
+from .instance import allocation
 from .processes import kibibytes
 
 PROGRAM = "llama-bench"
 # Asking a driver takes a while, and a processor
 _LOOK_SECONDS = 0.5
 _GPU_TOOL_SECONDS = 5.0
+_OUTPUT_BYTES = 64 * 2**20
 
 
 class Watch:
@@ -62,18 +64,22 @@ def run(
     seconds: float,
     files: Files | None = None,
 ) -> dict[str, t.Any]:
-    """Return `{context, build, model, rates, gpus, driver, host_held_bytes, busy_cores}` of one run.
+    """Return `{context, build, model, rates, devices, host, gpus, driver, host_held_bytes, busy_cores}` of one run.
 
     :raises Broken: it refuses the options, fails, or takes longer than `seconds`; the text is a predicate.
     """
     watch = Watch(files or Files())
     load = (watch.files.text("/proc/loadavg") or "").partition(" ")[0]
-    result = bounded.run([program, *words, "--output", "json"], seconds, more=environment, watch=watch.look)
+    argv = [program, *words, "--verbose", "--output", "json"]
+    result = bounded.run(argv, seconds, _OUTPUT_BYTES, more=environment, watch=watch.look)
     if result.status:
         raise bounded.Broken(f"failed: {_reason(result)}")
     entries = _entries(result.output)
+    seen = allocated(result.error.decode("utf-8", "replace"))
     return {
         **read(entries),
+        "devices": seen.devices if seen else None,
+        "host": seen.host if seen else None,
         "gpus": [watch.gpus[index] for index in sorted(watch.gpus)],
         "driver": watch.driver,
         "host_held_bytes": watch.host_bytes,
@@ -98,6 +104,18 @@ def read(entries: t.Sequence[dict[str, t.Any]]) -> dict[str, t.Any]:
         "model": {"parameters": int(first["model_n_params"]), "bytes": int(first["model_size"])},
         "rates": [rates[depth] for depth in sorted(rates)],
     }
+
+
+def allocated(log: str) -> allocation.Allocation | None:
+    """Return the buffers of a run when they were largest: it makes a context for each test, one after another."""
+    model, *contexts = log.split("constructing llama_context")
+    seen = [allocation.read((model + context).splitlines()) for context in contexts]
+    return max(filter(None, seen), key=_total, default=None)
+
+
+def _total(seen: allocation.Allocation) -> int:
+    sizes = [size for held in (seen.host, *seen.devices) for size in held.values() if isinstance(size, int)]
+    return sum(sizes)
 
 
 def _entries(output: bytes) -> list[dict[str, t.Any]]:

@@ -96,6 +96,16 @@ rates:
   returned: if it ran
   type: list
   elements: dict
+devices:
+  description: Buffers that it allocated on each device for its largest context, in bytes.
+  returned: if it ran
+  type: list
+  elements: dict
+  sample: [{device: CUDA0, weights_bytes: 4294967296, kv_bytes: 83886080, compute_bytes: 314572800}]
+host:
+  description: Buffers that it allocated in the host's memory for its largest context, in bytes.
+  returned: if it ran
+  type: dict
 gpus:
   description: The most that it held on each GPU that it used by the driver's count, with C(index), C(uuid), C(held_bytes) and C(clocks_limited_by).
   returned: if it ran

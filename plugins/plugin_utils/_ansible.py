@@ -78,4 +78,4 @@ def inference_host(variables: Mapping[str, t.Any]) -> t.Any:
 
 def old_facts(hosts: Mapping[str, t.Any]) -> list[str]:
     """Return the warnings of a task that plans by facts of these hosts."""
-    return age.told(hosts, datetime.datetime.now(datetime.timezone.utc))
+    return age.told(hosts, datetime.datetime.now(datetime.UTC))

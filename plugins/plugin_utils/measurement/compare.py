@@ -11,7 +11,7 @@ import typing as t
 
 from ..contract.host import Gpu
 from ..contract.launch import Launch
-from ..contract.measured import MeasuredRun
+from ..contract.measured import MeasuredDevice, MeasuredHost, MeasuredRun
 from ..contract.memory import DeviceUse, HostUse, MemoryEstimate
 from ..contract.plan import Band, Plan, PlanDevice, Speed
 from ..memory.estimate import estimate
@@ -67,8 +67,9 @@ def figures(plan: Plan, run: MeasuredRun, benchmarked: MemoryEstimate | None = N
     found: list[Figure] = []
     if plan.memory:
         uses: t.Sequence[DeviceUse] = plan.memory.devices
+        host: HostUse | None = plan.memory.host
         if run.source == "llama-bench":
-            uses = benchmarked.devices if benchmarked else []
+            uses, host = (benchmarked.devices, benchmarked.host) if benchmarked else ([], None)
         for use, seen in zip(uses, run.devices, strict=False):
             found += _buffers(use.name, use, seen, use.total_bytes)
             if seen.held_bytes is not None:
@@ -76,8 +77,8 @@ def figures(plan: Plan, run: MeasuredRun, benchmarked: MemoryEstimate | None = N
                 found.append(_memory("in all", use.name, use.total_bytes, seen.held_bytes, error))
         if benchmarked and not run.devices and run.host.held_bytes:
             found.append(_of_program(benchmarked.host.total_bytes, run.host.held_bytes))
-        if run.source == "llama-server":
-            found += _buffers("host", plan.memory.host, run.host, plan.memory.host.total_bytes)
+        if host:
+            found += _buffers("host", host, run.host, host.total_bytes)
     bands = _speeds(plan)
     for rate in run.rates:
         speeds = list(bands.values()) if rate.depth is None else [bands[rate.depth]] if rate.depth in bands else []
@@ -151,11 +152,14 @@ def shown(value: float, unit: str) -> str:
     return f"{value / GIB:,.3f}" if unit == "bytes" else figure(value)
 
 
-def _buffers(where: str, use: DeviceUse | HostUse, seen: t.Any, total: int) -> list[Figure]:
+def _buffers(where: str, use: DeviceUse | HostUse, seen: MeasuredDevice | MeasuredHost, total: int) -> list[Figure]:
+    """Return a figure for each buffer that was looked at; two that are smaller than the error have nothing to tell."""
+    error = BUFFERS * total
+    pairs = [(name, getattr(use, key, None), getattr(seen, key, None)) for key, name in _NAMES.items()]
     return [
-        _memory(name, where, getattr(use, key), getattr(seen, key), BUFFERS * total)
-        for key, name in _NAMES.items()
-        if hasattr(use, key) and getattr(seen, key, None) is not None
+        _memory(name, where, planned, measured, error)
+        for name, planned, measured in pairs
+        if planned is not None and measured is not None and max(planned, measured) > error
     ]
 
 

@@ -16,7 +16,6 @@ from ..render.backends import BACKENDS
 from ..render.command_line import host_version, version_options, with_options
 from ..render.service import gpus_of
 
-
 # Options of a launch that llama-fit-params does not have
 _UNKNOWN = (
     "alias",

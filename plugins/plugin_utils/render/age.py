@@ -35,7 +35,7 @@ def _age(host: t.Any, now: datetime.datetime) -> float | None:
     except ValueError:
         return None
     # Without a zone it is UTC, as gpu_facts writes it
-    return (now - (then if then.tzinfo else then.replace(tzinfo=datetime.timezone.utc))).total_seconds()
+    return (now - (then if then.tzinfo else then.replace(tzinfo=datetime.UTC))).total_seconds()
 
 
 def _in_words(seconds: float) -> str:

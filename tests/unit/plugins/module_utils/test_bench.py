@@ -60,6 +60,33 @@ def test_the_most_memory_that_it_held_is_seen(program):
     assert told["gpus"] == []
 
 
+LOG = """
+load_tensors:        CUDA0 model buffer size =     9.50 MiB
+llama_context: constructing llama_context
+llama_kv_cache:      CUDA0 KV buffer size =     0.50 MiB
+sched_reserve:      CUDA0 compute buffer size =     0.75 MiB
+sched_reserve:  CUDA_Host compute buffer size =     0.25 MiB
+~llama_context:      CUDA0 compute buffer size is   0.7500 MiB, matches expectation of   0.7500 MiB
+llama_context: constructing llama_context
+llama_kv_cache:      CUDA0 KV buffer size =     1.00 MiB
+sched_reserve:      CUDA0 compute buffer size =     3.75 MiB
+llama_context: constructing llama_context
+llama_kv_cache:      CUDA0 KV buffer size =     1.00 MiB
+sched_reserve:      CUDA0 compute buffer size =     3.25 MiB
+"""
+
+
+def test_of_several_contexts_the_largest_counts():
+    [device] = bench.allocated(LOG).devices
+    assert device == {
+        "device": "CUDA0",
+        "weights_bytes": int(9.5 * MIB),
+        "kv_bytes": MIB,
+        "compute_bytes": int(3.75 * MIB),
+    }
+    assert bench.allocated("nothing of use") is None
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

@@ -10,7 +10,7 @@ import datetime
 
 from ansible_collections.prositronic.infra.plugins.plugin_utils.render import age
 
-NOW = datetime.datetime(2026, 11, 22, 12, tzinfo=datetime.timezone.utc)
+NOW = datetime.datetime(2026, 11, 22, 12, tzinfo=datetime.UTC)
 
 
 def test_old_facts_are_told_the_oldest_first():
