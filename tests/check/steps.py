@@ -58,6 +58,10 @@ PUBLISHED = {
 BESIDE = ("galaxy.yml", "pyproject.toml", ".yamllint", "tools")
 
 FUZZED_HEADERS = 100_000
+# Questions to the real llama.cpp; `tests/differential/fit_params.py --count` asks more.
+DIFFERENTIAL_QUESTIONS = 300
+# How that says that the program cannot be had on this machine.
+PROGRAM_NOT_HERE = 77
 
 # The lab's way to say that it cannot run on this machine.
 LAB_SKIPPED = 77
@@ -94,6 +98,7 @@ class Steps:
         for_each("sanity", self.sanity)
         for_each("unit", self.unit)
         steps.append(Step("fuzz", self.fuzz, of_newest))
+        steps.append(Step("differential", self.differential, of_newest))
         for_each("integration", self.integration)
         return [
             *steps,
@@ -222,6 +227,20 @@ class Steps:
         job.call(self._program(line, "python"), script, "--count", str(FUZZED_HEADERS), cwd=tree, variables=variables)
         job.detail = f"{FUZZED_HEADERS} headers"
 
+    def differential(self, job: Job) -> None:
+        """Estimates of memory against the real llama-fit-params, which Debian has. Like the lab it tests the checkout."""
+        line = self.newest[0].line
+        script = ROOT / "tests" / "differential" / "fit_params.py"
+        variables = self._variables(job, line) | {"PYTHONDONTWRITEBYTECODE": "1"}
+        words = ("--count", str(DIFFERENTIAL_QUESTIONS), "--cache", cache_directory())
+        try:
+            output = job.call(self._program(line, "python"), script, *words, cwd=ROOT, variables=variables)
+        except StepFailed as failure:
+            if failure.code == PROGRAM_NOT_HERE:
+                raise StepSkipped(job.log.read_text(encoding="utf-8").splitlines()[-1]) from failure
+            raise
+        job.detail = output.splitlines()[-1]
+
     def target_python(self, job: Job) -> None:
         """Modules and module_utils on the oldest Python that a target host may have."""
         if self.oldest_target is None:
@@ -251,7 +270,13 @@ class Steps:
     def ansible_lint(self, job: Job) -> None:
         tree = self._copy("ansible-lint")
         variables = self._variables(job, "tools") | {"ANSIBLE_COLLECTIONS_PATH": str(self.work / "ansible-lint")}
-        lint = [self._program("tools", "ansible-lint"), "--offline", "--strict", "--config-file", ROOT / ".ansible-lint"]
+        lint = [
+            self._program("tools", "ansible-lint"),
+            "--offline",
+            "--strict",
+            "--config-file",
+            ROOT / ".ansible-lint",
+        ]
         output = job.call(*lint, cwd=tree, variables=variables)
         found = re.search(r"in (\d+) files processed", output)
         if found is None or found[1] == "0":

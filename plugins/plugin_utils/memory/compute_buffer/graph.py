@@ -26,7 +26,7 @@ VIEW_OPS = frozenset({"RESHAPE", "VIEW", "PERMUTE", "TRANSPOSE"})
 INPLACE_OPS = frozenset({"FILL", "SCALE", "ADD", "ADD_ID", "SUB", "MUL", "DIV", "SQR", "SQRT", "UNARY", "ROPE",
                          "RMS_NORM", "CLAMP", "SOFT_MAX"})  # fmt: skip
 LEAF = "LEAF"
-TYPE_BYTES = {"f32": 4, "f16": 2, "i32": 4, "i64": 8}
+TYPE_BYTES = {"f32": 4, "f16": 2, "BF16": 2, "i32": 4, "i64": 8}
 
 
 class Node:

@@ -59,6 +59,16 @@ class NemotronH(Recurrent):
             cur, x = self.last(cur), self.last(x)
         return self.graph.add(cur, x)
 
+    def feed_forward(self, layer: Layer, x: Node) -> Node:
+        """Experts of the larger models work on a narrower stream; router and shared experts on the whole one."""
+        index = layer.index
+        if self.weight("ffn_latent_down.weight", index) is None:
+            return super().feed_forward(layer, x)
+        narrow = self.mm("ffn_latent_down", x, index)
+        logits = self.mm("ffn_gate_inp", x, index)
+        cur = self.experts(narrow, index, logits=logits, **self.expert_options())
+        return self.graph.add(self.mm("ffn_latent_up", cur, index), self.shared_experts(x, index))
+
 
 class Jamba(Recurrent):
     """jamba: a block is Mamba 1 or attention, then feed-forward or experts; the residual is added from the left."""

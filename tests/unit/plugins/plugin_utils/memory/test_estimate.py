@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from ansible_collections.prositronic.infra.plugins.plugin_utils.catalog import access
 from ansible_collections.prositronic.infra.plugins.plugin_utils.contract.host import Gpu
 from ansible_collections.prositronic.infra.plugins.plugin_utils.contract.launch import Launch
 from ansible_collections.prositronic.infra.plugins.plugin_utils.memory.estimate import UnknownEngine, estimate
@@ -184,3 +185,21 @@ def test_a_header_with_something_missing_or_wrong_is_refused_or_estimated(name):
                 estimate(dataclasses.replace(model, metadata=metadata), Launch(ctx_size=1024, parallel=1), gpus())
             except (LaunchRefused, UnknownModel) as refusal:
                 assert "\n" not in str(refusal)
+
+
+def test_latent_attention_with_a_bf16_cache_and_without_flash_attention():
+    """MiB as llama-fit-params of llama.cpp 0.7.0 prints them, which reserves a row of logits for every token."""
+    launch = Launch(ctx_size=4096, parallel=1, cache_type_k="bf16", cache_type_v="bf16", flash_attn="off")
+    answer = estimate(LATENT, launch, n_outputs=512)
+    assert (answer.host.kv_bytes >> 20, answer.host.compute_bytes >> 20) == (274, 1438)
+
+
+def test_experts_on_a_narrower_stream():
+    """The same program's figure for the last of two GPUs, to which the whole hidden state is copied four times."""
+    entry = access.model("nemotron-3-super-120b-a12b")
+    keys = {**entry["metadata"], "nemotron_h_moe.block_count": 3}
+    for key in ("attention.head_count_kv", "feed_forward_length"):
+        keys[f"nemotron_h_moe.{key}"] = keys[f"nemotron_h_moe.{key}"][:3]
+    model = from_catalog.quantised({**entry, "metadata": keys}, "BF16")
+    launch = Launch(ctx_size=512, parallel=1, flash_attn="on", tensor_split=[2, 4])
+    assert estimate(model, launch, gpus(2), n_outputs=512).devices[1].compute_bytes >> 20 == 328
