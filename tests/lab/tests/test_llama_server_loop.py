@@ -54,6 +54,32 @@ LOOK = """
       prositronic.infra.llama_server_info:
         name: nobody
 """
+# The wish of a benchmark once more, and one for another model
+AGAIN = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: Facts
+      prositronic.infra.gpu_facts:
+    - name: Header
+      prositronic.infra.gguf_info:
+        path: /srv/models/Q4_0.gguf
+      register: same
+    - name: Header
+      prositronic.infra.gguf_info:
+        path: /srv/models/deeper.gguf
+      register: another
+    - name: Plan the same
+      prositronic.infra.model_fit: &plan
+        model: "{{ same.gguf }}"
+        context: 512
+        parallel: 1
+        reserve: {ram_bytes: 0}
+    - name: Plan another
+      prositronic.infra.model_fit:
+        <<: *plan
+        model: "{{ another.gguf }}"
+"""
 KEY = "sk-lab-0123456789abcdef"
 # Two devices of Mesa's software Vulkan, as somebody describes by hand what no probe finds
 TWO_DEVICES = {
@@ -227,8 +253,16 @@ def test_two_quants_are_measured_and_kept_for_the_next_plan(benchmark, host, mod
     assert any("Q8_0 on host" in text for text in texts)
     assert sum("tokens/s, planned" in text for text in texts) == 4
     assert "of plan" in (tmp_path / "table.txt").read_text()
-    measured = module_lab.play(LOOK).task("Facts")["ansible_facts"]["inference_host"]["measured"]
+    again = module_lab.play(AGAIN)
+    measured = again.task("Facts")["ansible_facts"]["inference_host"]["measured"]
     assert measured["runs"][-2:] == [entry["run"] for entry in entries]
+
+    # The same wish is planned with what was measured, another model by the rules
+    speed = again.task("Plan the same")["plan"]["speed"]
+    rate = entries[1]["run"]["rates"][0]["decode_tokens_per_second"]
+    assert speed["basis"] == "measured"
+    assert speed["decode_tokens_per_second"]["expected"] == float(f"{rate:.3g}")
+    assert again.task("Plan another")["plan"]["speed"]["basis"] != "measured"
 
 
 def test_devices_of_software_vulkan_are_measured(benchmark, tmp_path):
