@@ -194,8 +194,8 @@ def test_rpm_on_a_debian_host_disguised_as_rocky(module_lab):
 
 
 def test_zypper_on_a_debian_host_disguised_as_opensuse(module_lab):
-    """Real zypper and rpm, in disguise, with the real community.general: without it refused, install, second run, downgrade,
-    uninstall.
+    """Real zypper and rpm, in disguise, with the real community.general: without it refused, install, second run, downgrade
+    of what is held, uninstall.
     """
     host = module_lab.host("suse", **DISGUISED_AS_OPENSUSE)
     repository = module_lab.rpm_repository()
@@ -224,8 +224,9 @@ def test_zypper_on_a_debian_host_disguised_as_opensuse(module_lab):
     assert versions() == {NEW}
     assert host.run("zypper --non-interactive locks").stdout.count("nvidia-container") == 4
     assert changed(run_with_it(hold=True)) == []
-    run_with_it(version="1.19.1", allow_downgrade=True)
+    run_with_it(version="1.19.1", allow_downgrade=True, hold=True)
     assert versions() == {OLD}
+    assert host.run("zypper --non-interactive locks").stdout.count("nvidia-container") == 4
     run_with_it(state="absent")
     assert versions() == set()
     assert "nvidia" not in host.run("zypper --non-interactive repos || true").stdout
