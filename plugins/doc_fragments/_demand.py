@@ -32,6 +32,11 @@ options:
       minimum:
         description: So many at least.
         type: float
+      prefill:
+        description:
+          - So many of the prompt. For it C(ubatch_size) is raised from 512 up to 2048 as far as needed, which drives some experts
+            from GPUs to RAM where these are full, but changes neither the placement nor the context.
+        type: float
   parallel:
     description:
       - Requests that are served at once, each with the full context.

@@ -36,9 +36,13 @@ class ContextWish(Contract):
 
 
 class SpeedWish(Contract):
-    """Tokens per second that one request must be answered with: the expected rate behind the least context."""
+    """Tokens per second that one request must be answered with: the expected rate behind the least context.
+
+    `prefill` are those that its prompt shall be read with: for them `ubatch_size` is raised, as far as needed.
+    """
 
     minimum: t.Annotated[float, Field(gt=0)] | None = None
+    prefill: t.Annotated[float, Field(gt=0)] | None = None
 
 
 class Capabilities(Contract):
@@ -116,8 +120,11 @@ class FitRequest(Demand):
 
     @property
     def identity(self) -> str:
-        """Return 12 hex digits that stand for what is asked, however often."""
-        return digest(self.model_dump(mode="json", exclude={"replan", "advice", "source", "server", "replicas"}))
+        """Return 12 hex digits that stand for what is asked, however often; an option that is new and not given changes none."""
+        what = self.model_dump(
+            mode="json", exclude={"replan", "advice", "source", "server", "replicas"}, exclude_none=True
+        )
+        return digest(what)
 
 
 class ModelWish(FitRequest):

@@ -12,6 +12,7 @@ from ..contract.launch import Launch
 from ..contract.plan import Placement, PlanEngine, Speed
 from ..contract.request import FitRequest
 from ..model.model import Model
+from .batch import with_batch
 from .context import best
 from .costs import Costs
 from .finish import finish
@@ -63,6 +64,8 @@ def candidate(place: Machine, costs: Costs, wish: FitRequest, engine: PlanEngine
         found = best(search, wish, wanted, wanted) if insist and wish.context.wanted else None
         if found is None or not found.from_memory:
             found = best(search, wish, wanted, minimum)
+        if found:
+            found = with_batch(search, wish, wanted, minimum, found)
         launch = finish(place, found, wish) if found else None
     return Candidate(
         model=model,

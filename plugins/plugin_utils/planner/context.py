@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from ..contract.request import FitRequest
+from ..memory.context import DEFAULT_UBATCH
 from .layout import CONTEXT_STEP, Shape, padded
 from .search import Found, Search
 from .sketch import Sketch
@@ -15,7 +16,7 @@ from .sketch import Sketch
 PRICE = 1.10
 
 
-def best(search: Search, wish: FitRequest, wanted: int, minimum: int) -> Found | None:
+def best(search: Search, wish: FitRequest, wanted: int, minimum: int, ubatch: int = DEFAULT_UBATCH) -> Found | None:
     """Return the best of the allowed cache types, each with the context that the objective gives it.
 
     With `speed`, the placement of the shortest context is kept and the context is as long as a token takes at most a
@@ -26,7 +27,7 @@ def best(search: Search, wish: FitRequest, wanted: int, minimum: int) -> Found |
     answers = [
         found
         for cache_type in types
-        if (found := _longest(search, wish, Shape(wanted, wish.parallel, cache_type), minimum))
+        if (found := _longest(search, wish, Shape(wanted, wish.parallel, cache_type, ubatch), minimum))
     ]
     if wish.objective == "context":
         return min(answers, key=lambda found: (not found.from_memory, -found.shape.context, found.rank), default=None)

@@ -154,6 +154,12 @@ def _warnings(place: Machine, candidate: Candidate, wish: FitRequest) -> list[st
             f"speed: {figure(rate)} tokens per second are expected behind {candidate.search.depth:,} tokens of context,"
             f" {figure(wish.speed.minimum)} were asked for"
         )
+    prompts = candidate.speed.prefill_tokens_per_second if candidate.speed else None
+    if prompts and wish.speed.prefill and prompts.expected < wish.speed.prefill:
+        warnings.append(
+            f"speed: prompts are read with {figure(prompts.expected)} tokens per second, {figure(wish.speed.prefill)} were"
+            " asked for"
+        )
     quant = catalog.find_quant(candidate.model.quant) or {}
     if quant.get("tier") == "low" and quant["kld"]:
         warnings.append(

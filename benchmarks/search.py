@@ -1,0 +1,109 @@
+# Copyright (c) 2026, the prositronic.infra contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How long a whole plan takes on 8 GPUs, from what fits to what is spread over GPUs and RAM.
+
+    python benchmarks/search.py [--runs 3] [--program llama-fit-params --gguf qwen3-235b-a22b-Q4_K_M.gguf]
+
+Wanted are at most 50 ms at the median and 250 ms at worst for 94 layers with experts, and 10 ms at the median for a dense
+model. The times are the processor's, so that a busy machine matters less. Nothing is remembered from one plan to the next
+but the model's own sizes. With a file (its tensors may be a hole in it) the program's own time for the GPUs that it finds on
+this machine stands beside.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+import as_collection  # noqa: F401 # pylint: disable=unused-import
+from ansible_collections.prositronic.infra.plugins.plugin_utils.contract.host import InferenceHost
+from ansible_collections.prositronic.infra.plugins.plugin_utils.contract.launch import Launch
+from ansible_collections.prositronic.infra.plugins.plugin_utils.contract.request import FitRequest
+from ansible_collections.prositronic.infra.plugins.plugin_utils.memory.anatomy import anatomy_of
+from ansible_collections.prositronic.infra.plugins.plugin_utils.memory.estimate import estimate
+from ansible_collections.prositronic.infra.plugins.plugin_utils.model import source
+from ansible_collections.prositronic.infra.plugins.plugin_utils.planner.fit import choose
+from ansible_collections.prositronic.infra.plugins.plugin_utils.planner.machine import machine
+
+GIB = 1 << 30
+# From GPUs that hold a tenth of the model to such that hold all of it with the whole context, alike and of two sizes.
+QUESTIONS = {
+    "qwen3-235b-a22b": list(range(6, 30, 2)),
+    "qwen3-32b": [3, 4, 5, 6, 8, 10, 12, 16, 24],
+}
+LIMITS = {"qwen3-235b-a22b": (50.0, 250.0), "qwen3-32b": (10.0, None)}
+
+
+def host(gib: int, mixed: bool) -> InferenceHost:
+    """Return a machine with 8 GPUs, every third of them larger where they are mixed."""
+    gpus = [
+        {"vendor": "nvidia", "memory_free_bytes": (gib + (2 if mixed and index % 3 == 0 else 0)) * GIB}
+        for index in range(8)
+    ]
+    return InferenceHost.read({"gpus": gpus, "memory": {"total_bytes": 512 * GIB}}, "host")
+
+
+def forget_launches(name: str) -> None:
+    """Leave of what is remembered of a model its own sizes."""
+    model = source.model(name, "Q4_K_M")
+    memo = anatomy_of(model).memo
+    memo.clear()
+    estimate(model, Launch(ctx_size=256, n_gpu_layers=0))
+    for key in [key for key in memo if isinstance(key, tuple) and key[0] in ("buffers", "shape", "caches", "moved")]:
+        del memo[key]
+
+
+def planned(name: str, where: InferenceHost) -> tuple[str, float]:
+    """Return the placement, and the milliseconds of a plan whose model was described and never estimated."""
+    wish = FitRequest.read({"model": name, "quant": "Q4_K_M", "parallel": 1, "advice": "never"}, "wish")
+    forget_launches(name)
+    place = machine(where, wish.reserve)
+    started = time.process_time()
+    plan = choose(place, wish)
+    return plan.placement, (time.process_time() - started) * 1000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--program", default="llama-fit-params")
+    parser.add_argument("--gguf")
+    options = parser.parse_args()
+    for name, sizes in QUESTIONS.items():
+        figures = []
+        for gib in sizes:
+            for mixed in (False, True):
+                where = host(gib, mixed)
+                runs = [planned(name, where) for _run in range(options.runs)]
+                figures.append((min(run[1] for run in runs), gib, mixed, runs[0][0]))
+        times = [figure[0] for figure in figures]
+        median, worst = LIMITS[name]
+        slowest = max(figures)
+        print(
+            f"{name:16} {len(figures)} machines: median {statistics.median(times):6.1f} ms (limit {median:.0f}),"
+            f" worst {slowest[0]:6.1f} ms ({f'limit {worst:.0f}' if worst else 'no limit'};"
+            f" 8 x {slowest[1]} GiB{' mixed' if slowest[2] else ''}, {slowest[3]})"
+        )
+        for placement in ("gpu", "gpu+host"):
+            own = [figure[0] for figure in figures if figure[3] == placement]
+            if own:
+                print(f"  {placement:14} {len(own)} machines: median {statistics.median(own):6.1f} ms")
+    program = shutil.which(options.program)
+    if program is None or options.gguf is None:
+        print("llama-fit-params was not run: it needs the program (--program) and a file (--gguf)")
+        return
+    started = time.perf_counter()
+    subprocess.run([program, "-m", options.gguf], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    print(f"{Path(program).name:16} {(time.perf_counter() - started) * 1000:6.0f} ms for {Path(options.gguf).name}")
+
+
+if __name__ == "__main__":
+    main()
