@@ -16,7 +16,7 @@ from ansible_collections.prositronic.infra.tests.awx.conftest import PROGRAMS, R
 
 AWX = ROOT / "awx"
 SURVEYS = sorted((AWX / "surveys").glob("*.json"))
-ENTRY_POINTS = {"deploy": "deploy", "plan": "main", "report": "main", "toolkit": "toolkit"}
+ENTRY_POINTS = {"benchmark": "benchmark", "deploy": "deploy", "plan": "main", "report": "main", "toolkit": "toolkit"}
 TYPES = {"text", "textarea", "password", "integer", "float", "multiplechoice", "multiselect"}
 
 # Answers, and the models that they ask for
@@ -83,7 +83,8 @@ def test_questions_are_those_that_the_role_takes(path):
         assert (question["type"] == "integer") == (known[name]["type"] == "int")
         allowed = set(known[name].get("choices", question["choices"])) or {""}
         assert set(question["choices"] or allowed) <= allowed
-        assert {question["default"]} <= {"", *question["choices"]} or not question["choices"]
+        defaults = str(question["default"]).split("\n")  # of a choice of several, a line each
+        assert set(defaults) <= {"", *question["choices"]} or not question["choices"]
     assert (AWX / f"{path.stem}.yml").is_file()
 
 
