@@ -13,7 +13,7 @@ import json
 import os
 import typing as t
 
-from .host_files import Files
+from .host_files import LIMIT_BYTES, Files
 from .instance.files import write
 
 SCHEMA = 1
@@ -42,9 +42,15 @@ def read(files: Files, state_folder: str) -> tuple[dict[str, t.Any] | None, list
 
 
 def with_run(value: dict[str, t.Any] | None, run: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Return what is kept with a run added, without older ones of the same program, build, model and launch."""
+    """Return what is kept with a run added, without older ones of the same program, build, model and launch.
+
+    The oldest go where there are too many, or where the file would become too large to be read.
+    """
     others = [old for old in (value or {}).get("runs", []) if any(old.get(key) != run[key] for key in _SAME)]
-    return {"schema": SCHEMA, "runs": [*others, run][-_KEPT:]}
+    runs = [*others, run][-_KEPT:]
+    while len(runs) > 1 and len(text({"schema": SCHEMA, "runs": runs})) > LIMIT_BYTES:
+        del runs[0]
+    return {"schema": SCHEMA, "runs": runs}
 
 
 def save(files: Files, state_folder: str, value: dict[str, t.Any]) -> None:

@@ -58,6 +58,17 @@ def test_the_oldest_go_when_there_are_many():
     assert [run["launch"]["ctx_size"] for run in value["runs"]] == list(range(51, 151))
 
 
+def test_the_file_never_becomes_too_large_to_be_read(files):
+    value = None
+    for context in range(1, 30):
+        value = measured.with_run(value, RUN | {"launch": {"ctx_size": context, "override_tensor": ["x" * 100_000]}})
+    measured.save(files, STATE, value)
+    kept, problems = measured.read(files, STATE)
+    assert problems == []
+    assert kept["runs"][-1]["launch"]["ctx_size"] == 29
+    assert len(kept["runs"]) > 5
+
+
 def test_an_instance_is_forgotten_and_the_file_with_the_last_run(files):
     value = measured.with_run(measured.with_run(None, RUN), RUN | {"source": "llama-server", "instance": "chat"})
     measured.save(files, STATE, value)
