@@ -189,3 +189,17 @@ def test_a_benchmark_is_compared_at_its_own_context():
     assert answer["advice"] == [
         "Other programs kept 3.2 cores busy when the benchmark began: measure while the host is quiet."
     ]
+
+
+def test_the_next_plan_expects_what_was_measured_of_this_build_and_model():
+    run = render(BENCH_CALL, seen=BENCH, host=BENCH_HOST, model=llama())["run"]
+    plan = "host | prositronic.infra.model_fit(model, context=2048, parallel=1, reserve={'ram_bytes': 0})"
+
+    def basis(model=None, **changed):
+        host = BENCH_HOST | {"measured": {"schema": 1, "runs": [run | changed]}}
+        speed = render(plan, host=host, model=model or llama())["speed"]
+        return speed["basis"], speed["decode_tokens_per_second"]["expected"]
+
+    assert basis() == ("measured", 1.5)
+    assert basis(engine={"version": None, "build": 11670})[0] != "measured"
+    assert basis(model=llama(layers=6))[0] != "measured"
