@@ -32,6 +32,7 @@ TESTS = "tests/unit/requirements.txt"
 ENGINE_TESTS = "tests/unit/plugins/plugin_utils"
 HELM = "tests/helm/requirements.txt"
 AWX = "tests/awx/requirements.txt"
+BROWSER = "tests/browser/requirements.txt"
 LAB = "tests/lab/requirements.txt"
 
 # What a published collection holds at its top; anything else is an oversight in galaxy.yml's build_ignore.
@@ -62,6 +63,9 @@ FUZZED_HEADERS = 100_000
 DIFFERENTIAL_QUESTIONS = 300
 # How that says that the program cannot be had on this machine.
 PROGRAM_NOT_HERE = 77
+
+# Names under which systems have it
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 
 # The lab's way to say that it cannot run on this machine.
 LAB_SKIPPED = 77
@@ -94,6 +98,7 @@ class Steps:
         of_tools = ("env-tools", "build")
         steps.append(Step("env-helm", self.helm_environment, (), False))
         steps.append(Step("env-awx", self.awx_environment, (), False))
+        steps.append(Step("env-browser", self.browser_environment, (), False))
         # What takes longest starts first, so that nothing is waited for at the end.
         for_each("sanity", self.sanity)
         for_each("unit", self.unit)
@@ -107,6 +112,7 @@ class Steps:
             Step("conformance", self.conformance, of_newest),
             Step("helm", self.helm, ("env-helm", "build")),
             Step("awx", self.awx, ("env-awx", "build")),
+            Step("browser", self.browser, ("env-browser", "build")),
             Step("target-python", self.target_python, of_newest),
             Step("mypy", self.mypy, of_tools),
             Step("changelog", self.changelog, of_tools),
@@ -134,6 +140,10 @@ class Steps:
     def awx_environment(self, job: Job) -> None:
         core, python = self.newest
         self._make(job, "awx", python, [core.requirement, TESTS, AWX])
+
+    def browser_environment(self, job: Job) -> None:
+        core, python = self.newest
+        self._make(job, "browser", python, [core.requirement, TESTS, BROWSER])
 
     def _make(self, job: Job, name: str, python: Python, requirements: list[str]) -> None:
         with open(job.log, "a", encoding="utf-8") as log:
@@ -216,6 +226,14 @@ class Steps:
     def awx(self, job: Job) -> None:
         """The AWX project through ansible-runner and ansible-builder."""
         self._pytest(job, "awx", "tests/awx")
+
+    def browser(self, job: Job) -> None:
+        """The pages, read in Chromium; screenshots stay in the checkout, where nothing of it is published."""
+        if not any(map(shutil.which, CHROMIUMS)):
+            raise StepSkipped("Chromium is not on this machine: install the package chromium")
+        shots = ROOT / "tests" / "output" / "screenshots"
+        self._pytest(job, "browser", "tests/browser", BROWSER_SCREENSHOTS=str(shots))
+        job.detail = f"{len(list(shots.glob('*.png')))} screenshots in {shots.relative_to(ROOT)}"
 
     def fuzz(self, job: Job) -> None:
         tree = self._tree("built")
@@ -329,9 +347,10 @@ class Steps:
     def _bind(self, step: t.Callable[..., None], *arguments: t.Any) -> t.Callable[[Job], None]:
         return lambda job: step(job, *arguments)
 
-    def _pytest(self, job: Job, line: str, folder: str, *options: str) -> None:
+    def _pytest(self, job: Job, line: str, folder: str, *options: str, **more: str) -> None:
+        """Run the tests below a folder with these options of pytest, and `more` environment variables."""
         tree = self._copy(job.step.name)
         if not any((tree / folder).rglob("test_*.py")):
             raise StepSkipped(f"there are no tests below {folder}")
         environment = self.environments[line]
-        pytest_report.run(job, environment, tree, self._variables(job, line), folder, *options)
+        pytest_report.run(job, environment, tree, self._variables(job, line) | more, folder, *options)

@@ -14,19 +14,23 @@ import typing as t
 from pathlib import Path
 
 import jinja2
+import markupsafe
 
 from ...catalog import access as catalog
 from ...contract.base import SCHEMA_VERSION, Contract
 from ...contract.host import InferenceHost
 from .. import combinations, folder
 from ..combinations import Selection
-from . import bars, fleet_page, matrix, plan_page, words
+from . import bars, calculator, fleet_page, matrix, plan_page, words
 from .fleet_page import FleetPlans
 from .planned import Planned, planned
 
 HERE = Path(__file__).parent
 ASSETS = ("site.css", "site.js")
 INDEX = "index.json"
+CALCULATOR = "calculator.html"
+# The GPU that the calculator begins with.
+CHOSEN = "NVIDIA GeForce RTX 4090"
 
 # What an earlier run wrote, and nothing else, may be removed.
 _OURS = re.compile(r"(?:[a-z0-9_.-]+/){0,3}[a-z0-9_.-]+\.(?:html|css|js|yaml)")
@@ -94,6 +98,8 @@ def _files(request: Request, known: list[Planned]) -> t.Iterator[File]:
     models = [list(group) for _slug, group in itertools.groupby(known, key=lambda one: one.slug)]
     for made in combinations.in_parallel(functools.partial(_of_model, site), models):
         yield from made
+    if known:
+        yield from _calculator(site, models)
     if request.fleet is not None:
         yield from _of_fleet(site, request.fleet, {name: host for name, host in request.hosts.items() if host})
     yield File("index.html", page("index.html", "index.html", site, _front(site, models)))
@@ -101,7 +107,7 @@ def _files(request: Request, known: list[Planned]) -> t.Iterator[File]:
 
 def _site(request: Request, known: list[Planned]) -> Site:
     navigation = [
-        *([("index.html", "Models")] if known else []),
+        *([("index.html", "Models"), (CALCULATOR, "Calculator")] if known else []),
         *([(fleet_page.FIRST, "Fleet")] if request.fleet is not None else []),
     ]
     engine = catalog.engine(request.selection.engine if request.selection else None)
@@ -128,6 +134,21 @@ def _of_plan(site: Site, one: Planned, siblings: list[Planned], crumbs: list[tup
     view = plan_page.view(one, siblings, site.base_url, crumbs)
     text = page("plan.html", one.path, site, {**view, "kinds": _kinds(view), "plan_id": one.plan and one.plan.plan_id})
     return [File(one.path, text), *([File(one.values_path, one.values)] if one.values else [])]
+
+
+def _calculator(site: Site, models: list[list[Planned]]) -> t.Iterator[File]:
+    """Yield the calculator's page, and a script with the data of each model: the page loads those that are chosen."""
+    listed = []
+    for data in combinations.in_parallel(calculator.data, models):
+        if data:
+            text = json.dumps(data, separators=(",", ":"))
+            yield File(f"calculator/{data['slug']}.js", f"calculatorData({text});\n")
+            listed.append({key: data[key] for key in ("slug", "name", "shape")})
+    common = {**calculator.common(), "models": listed}
+    # Inside a script element only the end of one must not occur; < is as good as its escape in JSON.
+    common_json = markupsafe.Markup(json.dumps(common, separators=(",", ":")).replace("<", "\\u003c"))
+    view = {"title": "Calculator", "models": listed, "common": common, "common_json": common_json}
+    yield File(CALCULATOR, page("calculator.html", CALCULATOR, site, {**view, "chosen": CHOSEN}))
 
 
 def _of_fleet(site: Site, fleet: FleetPlans, facts: dict[str, InferenceHost]) -> t.Iterator[File]:
