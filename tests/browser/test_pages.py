@@ -262,25 +262,17 @@ def test_what_is_copied(reader):
     assert values == block.locator("pre").text_content().splitlines()
 
 
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1200), ("dark", 360)])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_phone_shows_all_of_a_page(reader, kind):
-    page = reader.open(KINDS[kind], width=360, scheme="dark")
+def test_everybody_can_use_it(reader, kind, scheme, width):
+    """Labels, contrast, headings and what else axe finds, on a screen and on a phone, which shows all of the page's width."""
+    page = reader.open(KINDS[kind], width, scheme)
     if kind == "calculator":
         page.wait_for_selector("#devices tbody tr")
-    reader.keep(page, f"{kind}-phone-dark")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("kind", KINDS)
-def test_everybody_can_use_it(reader, kind, scheme):
-    """Labels, contrast, headings and what else axe finds, in both schemes."""
-    page = reader.open(KINDS[kind], scheme=scheme)
-    if kind == "calculator":
-        page.wait_for_selector("#devices tbody tr")
-    reader.keep(page, f"{kind}-{scheme}")
+    reader.keep(page, f"{kind}-{scheme}-{width}")
     found = Axe().run(page, options={"preload": False}).response["violations"]
     assert [(rule["id"], node["html"]) for rule in found for node in rule["nodes"]] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_paper(reader):

@@ -24,6 +24,7 @@ KINDS = {
     "experts": "routed experts",
     "embeddings": "embeddings and output",
     "weights": "weights",
+    "extras": "loaded beside the model",
     "kv": "KV cache",
     "compute": "compute buffer",
     "output": "output buffer",
@@ -76,6 +77,7 @@ def bars(memory: PlanMemory, parts: t.Sequence[Part], ram_bytes: int, describe: 
         filled = {
             **_weights(parts, position, device.weights_bytes),
             "kv": device.kv_bytes,
+            "extras": device.extras_bytes,
             "compute": device.compute_bytes,
             "overhead": device.overhead_bytes,
         }
@@ -84,6 +86,7 @@ def bars(memory: PlanMemory, parts: t.Sequence[Part], ram_bytes: int, describe: 
     filled = {
         **_weights(parts, HOST, host.weights_bytes),
         "kv": host.kv_bytes,
+        "extras": host.extras_bytes,
         "compute": host.compute_bytes,
         "output": host.output_bytes,
     }
@@ -131,8 +134,9 @@ def rows(lines: t.Sequence[MemoryLine], parts: t.Sequence[Part]) -> list[Row]:
     table = []
     for line in lines:
         split = _split(line, parts) if line.what == "weights" else {}
+        basis = words.BASES[line.basis] + (", may come later" if line.later else "")
         for what, size in (split or {line.what: line.bytes}).items():
-            table.append(Row(what, _where(line.where), gib(size, 2), f"{size:,}", words.BASES[line.basis]))
+            table.append(Row(what, _where(line.where), gib(size, 2), f"{size:,}", basis))
     return table
 
 

@@ -17,11 +17,12 @@ from ...catalog import access as catalog
 from ...catalog import hosts
 from ...contract.launch import CacheType, Launch
 from ...contract.request import Reserve
-from ...memory.allocation import Allocation, allocate
+from ...memory.allocation import Allocation, allocate, prepare, split_of
 from ...memory.anatomy import Anatomy, anatomy_of
 from ...memory.context import DEFAULT_SLOTS
 from ...memory.options import options_of
-from ...memory.overhead import overhead_bytes
+from ...memory.overhead import overhead_lines, pool_growth_bytes
+from ...memory.placement import HOST, layer_devices
 from ...memory.refusals import LaunchRefused
 from ...model import source
 from . import words
@@ -122,14 +123,29 @@ def _rows(anatomy: Anatomy, placements: tuple[str, ...]) -> dict[str, list[list[
         if choice.placement in placements:
             # What llama-server refuses is not offered.
             with contextlib.suppress(LaunchRefused):
-                found[choice.key] = [_row(anatomy, choice, context) for context in contexts(anatomy)]
+                found[choice.key] = [
+                    [*_kv(anatomy, choice, context), *_compute(anatomy, choice, context)]
+                    for context in contexts(anatomy)
+                ]
     return found
 
 
-def _row(anatomy: Anatomy, choice: Choice, context: int) -> list[int]:
-    found = _allocation(anatomy, choice, context)
-    kv = [cache + state for cache, state in zip(found.cache, found.state, strict=True)]
-    return [*kv, found.host_cache + found.host_state, *found.compute, found.host_compute]
+def _kv(anatomy: Anatomy, choice: Choice, context: int) -> list[int]:
+    """Return the bytes of cache and state of each GPU, and of the host."""
+    options = options_of(choice.launch(context), anatomy, choice.gpus)
+    caches = prepare(anatomy, options)
+    sums = [0] * (choice.gpus + 1)
+    layers = layer_devices(anatomy.n_layer, None, split_of(options, [_ANY_BYTES] * choice.gpus))
+    for device, cache, state in zip(layers, caches.cache, caches.state, strict=False):
+        sums[device] += cache.host + state.host if device == HOST else cache.gpu + state.gpu
+    return sums
+
+
+def _compute(anatomy: Anatomy, choice: Choice, context: int) -> list[int]:
+    """Return the bytes of the compute buffers of each GPU, and of the host: the same for all block types of the cache."""
+    like = choice._replace(cache_type="f16" if choice.cache_type == "f16" else "q8_0")
+    found = _allocation(anatomy, like, context)
+    return [*found.compute, found.host_compute]
 
 
 def _allocation(anatomy: Anatomy, choice: Choice, context: int) -> Allocation:
@@ -160,7 +176,7 @@ def _shape(anatomy: Anatomy) -> str:
     return "/".join(map(str, (anatomy.n_trunk, anatomy.embd, layer.heads, heads, width, experts, anatomy.vocab)))
 
 
-def common() -> dict[str, t.Any]:
+def common(engine: str) -> dict[str, t.Any]:
     """Return what the page knows besides models: GPUs with their free memory, bits of quants, what is kept in reserve."""
     reserve = Reserve()
     gpus = []
@@ -172,7 +188,7 @@ def common() -> dict[str, t.Any]:
                 {
                     "name": catalog.gpu(name)["name"],
                     "free": gpu["memory_free_bytes"],
-                    "overhead": overhead_bytes(gpu["compute_capability"]),
+                    "overhead": sum(line.bytes for line in overhead_lines(engine, gpu["compute_capability"])),
                     "free_text": words.size(gpu["memory_free_bytes"]),
                     "capability": gpu["compute_capability"] or "0.0",
                 }
@@ -188,5 +204,6 @@ def common() -> dict[str, t.Any]:
         "slots": [str(slots or "shared") for slots in SLOTS],
         "types": list(CACHE_TYPES),
         "bits": quants,
+        "growth": pool_growth_bytes(engine),
         "reserve": reserve.vram_bytes_per_gpu,
     }

@@ -12,7 +12,7 @@ from ...catalog import access as catalog
 from ...units import figure, gib
 from ..table import describe
 from . import words
-from .plan_page import about
+from .plan_page import about, free_vram
 from .planned import Planned
 
 # More cells than these would make a page too heavy for a phone: the quants then go to several pages.
@@ -91,7 +91,7 @@ def _size(size: int | None) -> str:
 def _row(slug: str, combinations: t.Sequence[Planned]) -> Row:
     machine = combinations[0].machine
     host = machine.host
-    gpu_bytes = sum(gpu.memory_free_bytes or 0 for gpu in host.gpus) if host else 0
+    gpu_bytes = free_vram(host) if host else 0
     ram_bytes = host.memory.total_bytes if host else 0
     return Row(
         machine.name,

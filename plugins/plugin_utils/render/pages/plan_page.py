@@ -14,6 +14,7 @@ from ...catalog import access as catalog
 from ...contract.host import InferenceHost
 from ...contract.plan import Plan
 from ...contract.request import Reserve
+from ...planner.machine import VRAM_STEP
 from ...units import gib
 from ..command_line import llama_server_args
 from ..table import describe
@@ -116,6 +117,11 @@ def usable_ram(host: InferenceHost) -> int:
     return max(0, available - Reserve().ram(host.memory.total_bytes))
 
 
+def free_vram(host: InferenceHost) -> int:
+    """Return the free memory in bytes of all GPUs, in the steps that plans count it in."""
+    return sum((gpu.memory_free_bytes or 0) // VRAM_STEP * VRAM_STEP for gpu in host.gpus)
+
+
 def about(entry: dict[str, t.Any]) -> list[tuple[str, str]]:
     """Return what the catalog knows of a model."""
     facts = [
@@ -137,7 +143,7 @@ def machine(one: Planned) -> list[tuple[str, str]]:
         return [("Known", one.machine.why or "too little")]
     facts: list[tuple[str, str | None]] = [
         ("Machine", describe(host)),
-        ("GPU memory free", words.size(sum(gpu.memory_free_bytes or 0 for gpu in host.gpus)) if host.gpus else None),
+        ("GPU memory free", words.size(free_vram(host)) if host.gpus else None),
         ("Compute capability", next((gpu.compute_capability for gpu in host.gpus if gpu.compute_capability), None)),
         ("Processor", host.cpu.model if host.cpu else None),
         ("RAM bandwidth", _bandwidth(host.cpu.bandwidth_bytes_per_second) if host.cpu else None),
@@ -181,19 +187,17 @@ def _tiles(plan: Plan, host: InferenceHost) -> list[tuple[str, str, str]]:
         used = sum(device.total_bytes for device in plan.memory.devices)
         free = sum(device.free_bytes for device in plan.memory.devices)
         tiles.append(("GPU memory", f"{gib(used)} GiB", f"of {gib(free)} GiB free"))
-    tiles.append(
-        (
-            "RAM and disk" if plan.placement == "disk" else "RAM",
-            f"{gib(plan.memory.host.total_bytes)} GiB",
-            f"{gib(host.memory.total_bytes, 0)} GiB of RAM in the machine",
-        )
-    )
+    held, ram = f"{gib(plan.memory.host.total_bytes)} GiB", gib(host.memory.total_bytes, 0)
+    if plan.placement == "disk":
+        tiles.append(("RAM and disk", held, f"with {ram} GiB of RAM"))
+    else:
+        tiles.append(("RAM", held, f"of {ram} GiB"))
     return tiles
 
 
 def _requirements(one: Planned, plan: Plan, host: InferenceHost) -> list[tuple[str, str, str]]:
     """Return the table of requirements: name, value, and a note."""
-    free = sum(gpu.memory_free_bytes or 0 for gpu in host.gpus)
+    free = free_vram(host)
     total = sum(gpu.memory_total_bytes or 0 for gpu in host.gpus)
     rows = [
         ("Model size", words.size(plan.model.bytes), f"{plan.quant.bits_per_weight:g} bits per weight"),

@@ -162,7 +162,7 @@ def _experts(one: Planned, plan: Plan) -> str:
 def _sure(plan: Plan, host: InferenceHost) -> str:
     text = (
         "Weights and KV cache are exact for files made by the standard recipe, buffers follow llama.cpp's own allocation"
-        f" (version {plan.engine.version}). The runtime's overhead is assumed."
+        f" (version {plan.engine.version}). The table of the memory says of each part how it is known."
     )
     if any(gpu.basis == "assumed" for gpu in host.gpus):
         text += f" The free memory of {describe(host).rsplit(', ', 1)[0]} is assumed from the catalog: measure before you buy."

@@ -144,7 +144,7 @@ def _calculator(site: Site, models: list[list[Planned]]) -> t.Iterator[File]:
             text = json.dumps(data, separators=(",", ":"))
             yield File(f"calculator/{data['slug']}.js", f"calculatorData({text});\n")
             listed.append({key: data[key] for key in ("slug", "name", "shape")})
-    common = {**calculator.common(), "models": listed}
+    common = {**calculator.common(site.engine), "models": listed}
     # Inside a script element only the end of one must not occur; < is as good as its escape in JSON.
     common_json = markupsafe.Markup(json.dumps(common, separators=(",", ":")).replace("<", "\\u003c"))
     view = {"title": "Calculator", "models": listed, "common": common, "common_json": common_json}

@@ -120,7 +120,7 @@ if (form) {
       const kv = row[place];
       const buffers = row[count + 1 + place] + (host ? model.output[wish.slots] : 0);
       const overhead = !host && bytes + kv + buffers ? wish.gpu.overhead : 0;
-      const free = host ? Math.max(0, wish.ram - Math.min(4 * GIB, Math.floor(wish.ram / 8))) : wish.gpu.free - Math.max(wish.reserve, overhead) + overhead;
+      const free = host ? Math.max(0, wish.ram - Math.min(4 * GIB, Math.floor(wish.ram / 8))) : wish.gpu.free - Math.max(wish.reserve, overhead + common.growth) + overhead;
       return { name: host ? "RAM" : `GPU${place}`, host, weights: bytes, kv, buffers, overhead, total: bytes + kv + buffers + overhead, free };
     });
   };
