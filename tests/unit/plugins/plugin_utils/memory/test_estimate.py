@@ -203,3 +203,21 @@ def test_experts_on_a_narrower_stream():
     model = from_catalog.quantised({**entry, "metadata": keys}, "BF16")
     launch = Launch(ctx_size=512, parallel=1, flash_attn="on", tensor_split=[2, 4])
     assert estimate(model, launch, gpus(2), n_outputs=512).devices[1].compute_bytes >> 20 == 328
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_what_was_asked_before_changes_no_answer(reverse):
+    """Experts of the first layers, of the last, and of the first with a part of one more: alike, but not the same."""
+    all_of_many = r"blk\.({})\.ffn_(up|gate|down)_(ch|)exps=CPU"
+    launches = [
+        {"n_cpu_moe": 30},
+        {"override_tensor": [all_of_many.format("|".join(map(str, range(18, 48))))]},
+        {"n_cpu_moe": 30, "override_tensor": [r"blk\.(30)\.ffn_(gate|down)_(ch|)exps=CPU"]},
+    ]
+    asked = [Launch(ctx_size=40960, parallel=1, n_gpu_layers=49, **options) for options in launches]
+    fresh = [dataclasses.replace(from_catalog.model("qwen3-30b-a3b", "Q4_K_M")) for _launch in asked]
+    alone = [estimate(model, launch, gpus()) for model, launch in zip(fresh, asked, strict=True)]
+    shared = dataclasses.replace(fresh[0])
+    order = sorted(range(len(asked)), reverse=reverse)
+    together = {number: estimate(shared, asked[number], gpus()) for number in order}
+    assert [together[number] for number in range(len(asked))] == alone
