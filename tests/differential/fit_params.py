@@ -4,7 +4,7 @@
 
 """Compares the estimate with the real llama-fit-params: random shapes, quants and launches.
 
-    python tests/differential/fit_params.py [--count 300] [--seed 1] [--first 0]
+    python tests/differential/fit_params.py [--count 300] [--seed 1] [--first 0] [--record]
 
 Question N of seed S is always the same: `--seed S --first N --count 1` runs it alone. Ends with 77 where the program cannot
 be had, and says why. Weights and caches must be equal to the MiB that it prints; compute buffers too, in nearly all cases.
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import sys
 import tempfile
 import typing as t
@@ -27,6 +28,7 @@ from ansible_collections.prositronic.infra.plugins.plugin_utils.contract.host im
 from ansible_collections.prositronic.infra.plugins.plugin_utils.contract.launch import Launch
 from ansible_collections.prositronic.infra.plugins.plugin_utils.memory.estimate import estimate
 from ansible_collections.prositronic.infra.plugins.plugin_utils.memory.refusals import LaunchRefused, UnknownModel
+from ansible_collections.prositronic.infra.tests.conformance import accuracy
 from ansible_collections.prositronic.infra.tests.unit import gguf_files
 from programs import NotHere, Programs, debian_programs
 from question import Question, command_line, question
@@ -138,6 +140,7 @@ def main() -> int:
     parser.add_argument("--seed", default="1")
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--cache", type=Path, default=cache_directory(), help="where the program is unpacked")
+    parser.add_argument("--record", action="store_true", help="keep the figures for docs/accuracy.md")
     options = parser.parse_args()
     found = []
     try:
@@ -150,7 +153,23 @@ def main() -> int:
     except NotHere as reason:
         print(reason)
         return NOT_HERE
-    return report(found)
+    code = report(found)
+    if options.record:
+        accuracy.DIFFERENTIAL.write_text(json.dumps(figures(found, options.seed), indent=1) + "\n", encoding="utf-8")
+    return code
+
+
+def figures(found: list[Comparison], seed: str) -> dict[str, t.Any]:
+    """Return what is published of a run."""
+    near = [is_near for comparison in found if comparison.theirs for is_near in comparison.buffers()]
+    return {
+        "seed": seed,
+        "questions": len(found),
+        "architectures": len({comparison.asked.model.architecture for comparison in found}),
+        "right": sum(not comparison.wrong for comparison in found),
+        "buffers": len(near),
+        "near": sum(near),
+    }
 
 
 def report(found: list[Comparison]) -> int:
@@ -163,12 +182,11 @@ def report(found: list[Comparison]) -> int:
             print(
                 f"question {comparison.number}: {comparison.asked.text}\n    {comparison.ours} and {comparison.theirs}"
             )
-    near = [is_near for comparison in found if comparison.theirs for is_near in comparison.buffers()]
-    share = sum(near) / len(near) if near else 1.0
-    families = len({comparison.asked.model.architecture for comparison in found})
+    said = figures(found, "")
+    share = said["near"] / said["buffers"] if said["buffers"] else 1.0
     print(
-        f"{len(found)} questions of {families} architectures, {len(found) - len(wrong)} right, {share:.1%} of {len(near)}"
-        " compute buffers near"
+        f"{said['questions']} questions of {said['architectures']} architectures, {said['right']} right, {share:.1%} of"
+        f" {said['buffers']} compute buffers near"
     )
     return 1 if wrong or share < NEAR_SHARE else 0
 
