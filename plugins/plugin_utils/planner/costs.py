@@ -84,7 +84,11 @@ class Costs:
     @functools.lru_cache(maxsize=8)  # noqa: B019 - as many as one search asks for
     def workload(self, cache_type: CacheType, depth: int) -> Workload:
         """Return what one token makes the layers do with `depth` tokens in the context."""
-        return Workload(activity(self.model), depth, cache_type, cache_type)
+        return self._workload.at(depth, cache_type, cache_type)
+
+    @functools.cached_property
+    def _workload(self) -> Workload:
+        return Workload(activity(self.model), 0)
 
     @functools.lru_cache(maxsize=64)  # noqa: B019 - as many shapes as one search looks at
     def _cells(self, shape: Shape) -> list[int]:

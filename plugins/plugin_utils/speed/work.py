@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import itertools
 import typing as t
@@ -30,10 +31,6 @@ class Load(t.NamedTuple):
     def plus(self, other: Load) -> Load:
         """Return the sum of two loads."""
         return Load(*map(float.__add__, self, other))
-
-    def minus(self, other: Load) -> Load:
-        """Return the difference of two loads, of which one is a part of the other."""
-        return Load(*map(float.__sub__, self, other))
 
 
 class Part(t.NamedTuple):
@@ -69,14 +66,28 @@ class Workload:
     def __init__(self, activity: Activity, depth: int, type_k: str = "f16", type_v: str = "f16") -> None:
         self.activity = activity
         self.depth = depth
-        dense = [_dense(layer, depth, type_k, type_v) for layer in activity.layers]
-        experts = [_experts(layer) for layer in activity.layers]
-        self._dense = list(itertools.accumulate(dense, Load.plus, initial=Load()))
-        self._experts = list(itertools.accumulate(experts, Load.plus, initial=Load()))
-        self._with_experts = list(
-            itertools.accumulate((bool(layer.expert_bytes) for layer in activity.layers), initial=0)
+        layers = activity.layers
+        self._dense = _Sums([_dense(layer) for layer in layers])
+        self._experts = _Sums([_experts(layer) for layer in layers])
+        self._with_experts = list(itertools.accumulate((bool(layer.expert_bytes) for layer in layers), initial=0))
+        self._share = max((layer.expert_share for layer in layers), default=0.0)
+        self._look_back(type_k, type_v)
+
+    def at(self, depth: int, type_k: str, type_v: str) -> Workload:
+        """Return the same model at another depth, or with another type of cache."""
+        other = copy.copy(self)
+        other.depth = depth
+        other._dense = copy.copy(self._dense)
+        other._look_back(type_k, type_v)
+        return other
+
+    def _look_back(self, type_k: str, type_v: str) -> None:
+        cells = [layer.cells(self.depth) for layer in self.activity.layers]
+        layers = list(zip(self.activity.layers, cells, strict=True))
+        self._dense.replace(
+            cache_bytes=[number * layer.cell_bytes(type_k, type_v) + layer.state_bytes for layer, number in layers],
+            attention_flops=[layer.cell_flops * number for layer, number in layers],
         )
-        self._share = max((layer.expert_share for layer in activity.layers), default=0.0)
 
     @property
     def layers(self) -> int:
@@ -96,17 +107,15 @@ class Workload:
                 f"layers: {host_layers} with the host and {list(counts)} on GPUs are not the {self.layers} of the model"
             )
         parts, start = [], host_layers
-        host_experts, beside = self._experts[host_layers], 0
+        host_experts, beside = self._experts.between(0, host_layers), 0
         for place, count in enumerate(counts):
             end = start + count
             border = min(max(start, borders[place] if borders else start), end)
-            parts.append(
-                Part(self._dense[end].minus(self._dense[start]), self._experts[end].minus(self._experts[border]))
-            )
-            host_experts = host_experts.plus(self._experts[border].minus(self._experts[start]))
+            parts.append(Part(self._dense.between(start, end), self._experts.between(border, end)))
+            host_experts = host_experts.plus(self._experts.between(start, border))
             beside += self._with_experts[border] - self._with_experts[start]
             start = end
-        host = Part(self._dense[host_layers], host_experts)
+        host = Part(self._dense.between(0, host_layers), host_experts)
         used = sum(1 for count in counts if count)
         return Work(
             parts=tuple(parts),
@@ -119,16 +128,39 @@ class Workload:
         )
 
 
-def _dense(layer: LayerActivity, depth: int, type_k: str, type_v: str) -> Load:
-    cells = layer.cells(depth)
+class _Sums:
+    """Sums of the loads of the first layers, part by part, so that any layers in a row are a difference."""
+
+    def __init__(self, loads: t.Sequence[Load]) -> None:
+        columns = zip(*loads, strict=True) if loads else ((),) * len(Load._fields)
+        self._columns = dict(zip(Load._fields, map(_sums, columns), strict=True))
+
+    def __copy__(self) -> _Sums:
+        other = _Sums(())
+        other._columns = dict(self._columns)
+        return other
+
+    def replace(self, **parts: t.Iterable[float]) -> None:
+        """Put other values for some parts."""
+        self._columns |= {name: _sums(values) for name, values in parts.items()}
+
+    def between(self, start: int, end: int) -> Load:
+        """Return the load of the layers from `start` to before `end`."""
+        return Load(*(sums[end] - sums[start] for sums in self._columns.values()))
+
+
+def _sums(values: t.Iterable[float]) -> list[float]:
+    return list(itertools.accumulate(map(float, values), initial=0.0))
+
+
+def _dense(layer: LayerActivity) -> Load:
+    """Return the load of a layer without its experts, but for what looks back at the context."""
     return Load(
-        read_bytes=float(layer.dense_bytes),
-        packed_values=float(layer.dense_packed),
-        cache_bytes=float(cells * layer.cell_bytes(type_k, type_v) + layer.state_bytes),
-        kernels=float(layer.kernels),
+        read_bytes=layer.dense_bytes,
+        packed_values=layer.dense_packed,
+        kernels=layer.kernels,
         flops=2.0 * layer.dense_values,
-        attention_flops=float(layer.cell_flops * cells),
-        stored_bytes=float(layer.dense_bytes),
+        stored_bytes=layer.dense_bytes,
     )
 
 
