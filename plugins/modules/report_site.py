@@ -17,7 +17,7 @@ description:
   - There is a page for each combination of model, quantisation and machine, with pictures of the memory, the layers, the
     lengths of context and the speed, the commands that deploy it, and the values for helmfile.
   - The calculator works in the browser, for the models of the selection. Its figures are those of
-    P(prositronic.infra.memory_estimate#filter).
+    P(prositronic.infra.memory_estimate#filter), worked out here for each choice that it offers.
   - C(index.json) lists all of it for programs. Files that an earlier run wrote and that are no more wanted are removed;
     others in the folder are left alone.
 extends_documentation_fragment:

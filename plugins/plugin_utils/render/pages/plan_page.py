@@ -15,6 +15,7 @@ from ...contract.host import InferenceHost
 from ...contract.plan import Plan
 from ...contract.request import Reserve
 from ...planner.machine import VRAM_STEP
+from ...planner.machine import machine as planned_machine
 from ...units import gib
 from ..command_line import llama_server_args
 from ..table import describe
@@ -113,8 +114,7 @@ def model_entry(one: Planned) -> dict[str, t.Any]:
 
 def usable_ram(host: InferenceHost) -> int:
     """Return the RAM in bytes that plans may use: what is available less the default reserve."""
-    available = host.memory.total_bytes if host.memory.available_bytes is None else host.memory.available_bytes
-    return max(0, available - Reserve().ram(host.memory.total_bytes))
+    return planned_machine(host, Reserve()).ram_bytes
 
 
 def free_vram(host: InferenceHost) -> int:
@@ -273,7 +273,8 @@ def _commands(one: Planned, plan: Plan, base_url: str) -> list[Command]:
         Command(
             "systemd",
             "ansible-playbook prositronic.infra.llama_server -i inventory.yml -e "
-            + shlex.quote(json.dumps({"inference_models": [served]})),
+            + shlex.quote(json.dumps({"inference_models": [served]}))
+            + ("" if plan.fits else " -e llama_server_require_fit=false"),
             "Plans for your hosts as they are and serves the file at that path; source may also name a repository.",
         )
     )
