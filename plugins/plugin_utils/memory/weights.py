@@ -100,6 +100,8 @@ def device_outside_blocks(name: str, devices: t.Sequence[int]) -> int:
 
 def device_of(anatomy: Anatomy, index: int, name: str, device: int, overrides: Overrides) -> int:
     """Return where a tensor of a block lies, when the block is on `device`."""
+    if overrides == NO_OVERRIDES:
+        return device
     return next((target for tensor, target in moved(anatomy, overrides)[index] if tensor == name), device)
 
 

@@ -46,7 +46,8 @@ def representative_blocks(anatomy: Anatomy, setting: Setting) -> Representation:
     """Return what stands for the graph of a launch."""
     if anatomy.drafting or anatomy.architecture.graph not in REPEATING or _is_scattered(anatomy, setting):
         return Representation(list(anatomy.own_blocks), (), (setting.devices, setting.overrides))
-    kinds = [_kind(anatomy, setting, index) for index in range(anatomy.n_trunk)]
+    elsewhere = moved(anatomy, setting.overrides)
+    kinds = [_kind(anatomy, setting, index, elsewhere[index]) for index in range(anatomy.n_trunk)]
     places = setting.devices[: anatomy.n_trunk]
     twins = _twins(kinds, places)
     there = [index for index, place in enumerate(places) if place not in twins]
@@ -111,7 +112,7 @@ def walk(kinds: t.Sequence[t.Hashable]) -> list[int]:
     return kept
 
 
-def _kind(anatomy: Anatomy, setting: Setting, index: int) -> t.Hashable:
+def _kind(anatomy: Anatomy, setting: Setting, index: int, elsewhere: t.Hashable) -> t.Hashable:
     """What distinguishes a block in the graph beside its device: its structure, and its tensors if they are copied."""
     structure: t.Hashable
     typed: t.Hashable
@@ -119,7 +120,6 @@ def _kind(anatomy: Anatomy, setting: Setting, index: int) -> t.Hashable:
     if setting.adapters is not None:
         adapted = _adapted(setting.adapters, index)
         structure, typed = (structure, adapted), (typed, adapted)
-    elsewhere = moved(anatomy, setting.overrides)[index]
     if elsewhere:
         return typed, elsewhere
     return typed if setting.devices[index] == HOST else structure
