@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-import as_collection  # noqa: E402, F401 # pylint: disable=unused-import,wrong-import-position
-import golden  # noqa: E402 # pylint: disable=wrong-import-position
+import as_collection  # noqa: F401 # pylint: disable=unused-import,wrong-import-position
+import golden  # pylint: disable=wrong-import-position
 
 for name in golden.requests():
-    target = golden.PLANS / f"{name}.yml"
+    target = golden.PLANS / f"{name}.json"
     target.write_text(golden.text(golden.answer(name)), encoding="utf-8")
     print(target.relative_to(golden.FOLDER.parents[1]))

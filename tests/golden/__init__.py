@@ -9,6 +9,7 @@ A plan is a file so that a change of any figure in it shows in review. `python3 
 
 from __future__ import annotations
 
+import json
 import typing as t
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def requests() -> dict[str, dict[str, t.Any]]:
 
 def plan(name: str) -> dict[str, t.Any]:
     """Return a plan as it was written."""
-    return yaml.safe_load((PLANS / f"{name}.yml").read_text(encoding="utf-8"))
+    return json.loads((PLANS / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def answer(name: str) -> dict[str, t.Any]:
@@ -44,4 +45,4 @@ def answer(name: str) -> dict[str, t.Any]:
 
 
 def text(value: dict[str, t.Any]) -> str:
-    return yaml.safe_dump(value, sort_keys=False, width=120)
+    return json.dumps(value, indent=2) + "\n"

@@ -45,4 +45,4 @@ def test_the_planner_answers_with_the_plan_that_was_looked_at(name):
 
 
 def test_no_plan_is_left_that_nobody_asks_for():
-    assert {path.stem for path in golden.PLANS.glob("*.yml")} == set(golden.requests())
+    assert {path.stem for path in golden.PLANS.glob("*.json")} == set(golden.requests())
