@@ -114,7 +114,7 @@ class Row:
         """The same of the draft, 0 without one."""
         return 2048 if "model_draft" in self.launch else 0
 
-    @functools.cache  # noqa: B019 - the rows live as long as the tests
+    @functools.cached_property
     def estimate(self) -> MemoryEstimate:
         """Return the engine's answer. The text model beside a projector was another one; only the projector counts there."""
         launch = dict(self.launch)

@@ -23,7 +23,7 @@ SPLIT_BY_FIT = [number for number, row in ROWS.items() if row.chosen_by_fit and 
 
 def differences(row: Row) -> dict[tuple[str, str], tuple[int, int]]:
     """Return said and measured bytes where they are not equal."""
-    answer = row.estimate()
+    answer = row.estimate
     own, measured = said(answer), row.measured()
     if len(row.gpus) > 1:
         _without_copies_between_gpus(row, own)
@@ -44,7 +44,7 @@ def _without_copies_between_gpus(row: Row, own: dict[tuple[str, str], int]) -> N
     widths = {"compute buffer": row.embedding, "draft compute buffer": row.draft_embedding}
     for line, width in widths.items():
         if own.get(("GPU0", line)) and own.get(("GPU1", line)):
-            own["GPU1", line] -= 4 * 4 * width * row.estimate().n_ubatch
+            own["GPU1", line] -= 4 * 4 * width * row.estimate.n_ubatch
 
 
 @pytest.mark.parametrize("number", [number for number in ROWS if number not in REPACKED])
@@ -67,7 +67,7 @@ def test_repacked_weights_are_left_out_and_few():
 def test_images(number):
     """The largest image needs what the start and the growth say together."""
     row = ROWS[number]
-    answer = row.estimate()
+    answer = row.estimate
     for where, most in row.grown().items():
         lines = [
             line.bytes
@@ -81,7 +81,7 @@ def test_images(number):
 @pytest.mark.parametrize("number", [number for number, row in ROWS.items() if row.data["what"] == "host"])
 def test_kinds_of_host_memory(number):
     row = ROWS[number]
-    answer = row.estimate()
+    answer = row.estimate
     measured = row.data["measured"]
     assert answer.host.pinned_bytes == sum(sum(sizes) for sizes in measured.get("CUDA_Host", {}).values()) or (
         number in REPACKED
@@ -95,7 +95,7 @@ def test_growth_of_the_host_is_within_what_is_said(number):
     """Prompts that were run after the start: anonymous memory grew, by the prompt cache and checkpoints among others."""
     row = ROWS[number]
     grown = row.data["rss_after"][-1]["RssAnon"] - row.data["rss"]["RssAnon"]
-    limit = row.estimate().host.growth_bytes
+    limit = row.estimate.host.growth_bytes
     # what the server's own bookkeeping takes
     assert grown <= limit + (64 << 20)
     assert "cache_ram" in row.launch or limit >= 8 << 30
@@ -106,7 +106,7 @@ def test_a_checkpoint_is_a_window_or_a_state():
     sizes = {}
     for row in ROWS.values():
         if row.data["what"] == "checkpoints":
-            line = next(line for line in row.estimate().lines if line.what == "context checkpoints")
+            line = next(line for line in row.estimate.lines if line.what == "context checkpoints")
             sizes[row.data["model"]] = line.bytes / (32 * 4) / 2**20
     assert sizes["gemma3-27b"] == pytest.approx(416.013, abs=0.02)
     assert sizes["qwen3-next-80b"] == pytest.approx(75.376, abs=0.02)
