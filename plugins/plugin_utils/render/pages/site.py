@@ -161,7 +161,7 @@ def _of_fleet(site: Site, fleet: FleetPlans, facts: dict[str, InferenceHost]) ->
 
 def _kinds(view: dict[str, t.Any]) -> list[tuple[str, str]]:
     """Return the legend of a page's bars: class and label of what is in one of them."""
-    seen = {segment.kind for bar in view.get("bars", []) for segment in bar.segments}
+    seen = {segment.kind for drawn in view.get("bars", []) for segment in drawn.segments}
     names = [(kind.replace(" ", "-"), label) for kind, label in bars.KINDS.items()]
     return [(css, label) for css, label in names if css in seen]
 
