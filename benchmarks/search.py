@@ -4,25 +4,26 @@
 
 """How long a whole plan takes on 8 GPUs, from what fits to what is spread over GPUs and RAM.
 
-    python benchmarks/search.py [--runs 3] [--program llama-fit-params --gguf qwen3-235b-a22b-Q4_K_M.gguf]
+    python benchmarks/search.py [--runs 3]
 
 Wanted are at most 50 ms at the median and 250 ms at worst for 94 layers with experts, and 10 ms at the median for a dense
 model. The times are the processor's, so that a busy machine matters less. Nothing is remembered from one plan to the next
-but the model's own sizes. With a file (its tensors may be a hole in it) the program's own time for the GPUs that it finds on
-this machine stands beside.
+but the model's own sizes. Where Debian's llama-fit-params can be had, its own time stands beside: for the same model (a
+file whose tensors are a hole) on 8 devices, which servers on this machine stand for.
 """
 
 from __future__ import annotations
 
 import argparse
-import shutil
 import statistics
-import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "differential"))
 import as_collection  # noqa: F401 # pylint: disable=unused-import
 from ansible_collections.prositronic.infra.plugins.plugin_utils.contract.host import InferenceHost
 from ansible_collections.prositronic.infra.plugins.plugin_utils.contract.launch import Launch
@@ -32,6 +33,10 @@ from ansible_collections.prositronic.infra.plugins.plugin_utils.memory.estimate 
 from ansible_collections.prositronic.infra.plugins.plugin_utils.model import source
 from ansible_collections.prositronic.infra.plugins.plugin_utils.planner.fit import choose
 from ansible_collections.prositronic.infra.plugins.plugin_utils.planner.machine import machine
+from ansible_collections.prositronic.infra.tests.unit import gguf_files
+from programs import NotHere, Programs, debian_programs
+
+from tools.environment import cache_directory
 
 GIB = 1 << 30
 # From GPUs that hold a tenth of the model to such that hold all of it with the whole context, alike and of two sizes.
@@ -74,8 +79,6 @@ def planned(name: str, where: InferenceHost) -> tuple[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--program", default="llama-fit-params")
-    parser.add_argument("--gguf")
     options = parser.parse_args()
     for name, sizes in QUESTIONS.items():
         figures = []
@@ -96,13 +99,30 @@ def main() -> None:
             own = [figure[0] for figure in figures if figure[3] == placement]
             if own:
                 print(f"  {placement:14} {len(own)} machines: median {statistics.median(own):6.1f} ms")
-    program = shutil.which(options.program)
-    if program is None or options.gguf is None:
-        print("llama-fit-params was not run: it needs the program (--program) and a file (--gguf)")
-        return
-    started = time.perf_counter()
-    subprocess.run([program, "-m", options.gguf], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
-    print(f"{Path(program).name:16} {(time.perf_counter() - started) * 1000:6.0f} ms for {Path(options.gguf).name}")
+    try:
+        programs = debian_programs(cache_directory())
+        with programs.rpc_devices(8) as endpoints:
+            for name in QUESTIONS:
+                print(f"{name:16} llama-fit-params itself: {theirs(programs, endpoints, name):6.0f} ms")
+    except NotHere as reason:
+        print(f"llama-fit-params was not run: {reason}")
+
+
+def theirs(programs: Programs, endpoints: list[str], name: str) -> float:
+    """Return the milliseconds that llama-fit-params takes for a model on 8 devices."""
+    model = source.model(name, "Q4_K_M")
+    width = next(tensor.shape[1] for tensor in model.tensors if tensor.name == "token_embd.weight")
+    metadata = {key: value for key, value in model.metadata.items() if key.partition(".")[0] != "tokenizer"}
+    metadata |= {"tokenizer.ggml.model": "none", f"{model.architecture}.vocab_size": width}
+    tensors = [gguf_files.TensorSpec(tensor.type, tensor.shape, tensor.name) for tensor in model.tensors]
+    with tempfile.TemporaryDirectory() as folder:
+        path = gguf_files.write(Path(folder, "model.gguf"), metadata, tensors)
+        started = time.perf_counter()
+        done = programs.fit_params(["-m", str(path), "--parallel", "1", "--rpc", ",".join(endpoints)])
+        taken = (time.perf_counter() - started) * 1000
+    if done.returncode:
+        raise NotHere(f"it failed: {done.stderr.strip().splitlines()[-1:]}")
+    return taken
 
 
 if __name__ == "__main__":
