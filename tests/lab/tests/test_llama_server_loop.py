@@ -270,6 +270,9 @@ def test_devices_of_software_vulkan_are_measured(benchmark, tmp_path):
         [wish("split", "tiny.gguf", allow={"host": False})],
         inference_host=TWO_DEVICES,
         benchmark_environment={"GGML_VK_VISIBLE_DEVICES": "0,0"},
+        # longer prompts need other shaders, and compiling each of them takes seconds
+        benchmark_prompt_tokens=4,
+        benchmark_generated_tokens=2,
     )
     [entry] = json.loads((tmp_path / "results.json").read_text())["entries"]
     assert entry["placement"] == "gpu"
