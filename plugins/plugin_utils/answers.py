@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from .catalog import access as catalog
+from .catalog.repositories import require_repository
 from .contract.base import ContractError
 from .contract.host import Gpu, InferenceHost
 from .contract.launch import Launch
@@ -127,6 +128,23 @@ def smallest_hardware(model: t.Any, **wish: t.Any) -> dict[str, t.Any]:
 def fitting(plan: t.Any) -> bool:
     """Return whether a plan runs its model from memory."""
     return Plan.read(plan, "plan").fits
+
+
+def model_source(plan: t.Any) -> dict[str, t.Any]:
+    """Return where the files of a plan are known to be: a `gguf_model_source`.
+
+    :raises ValueError: for what is no plan, and where nobody was seen to publish this quant.
+    """
+    planned = Plan.read(plan, "plan")
+    if planned.model.files:
+        return {"path": planned.model.files[0]["path"]}
+    repository, has_quant = require_repository(planned.model.id, planned.quant.name)
+    if not has_quant:
+        raise ContractError(
+            f"nobody is known to publish {planned.model.id} in {planned.quant.name}: say where it comes from,"
+            f" such as source={{'hub': {{'repository': '{repository}', 'quant': '{planned.quant.name}'}}}}"
+        )
+    return {"hub": {"repository": repository, "quant": planned.quant.name}}
 
 
 def helmfile_values(plan: t.Any, **named: t.Any) -> str:

@@ -17,6 +17,7 @@ import typing as t
 from pathlib import Path
 
 from ..catalog import access as catalog
+from ..catalog.repositories import require_repository
 from ..contract.base import SCHEMA_VERSION
 from ..contract.plan import Plan
 from ..contract.request import FitRequest
@@ -24,7 +25,6 @@ from ..planner.fit import fit
 from . import combinations, folder
 from .combinations import Branch, Hardware
 from .helmfile import helmfile_values, release_name
-from .helmfile_weights import require_repository
 
 FOLDER = "values"
 INDEX = "index.json"

@@ -6,17 +6,13 @@
 
 from __future__ import annotations
 
-import collections
 import posixpath
-import re
 import typing as t
 
-from ..catalog import access as catalog
+from ..catalog.repositories import require_repository
 from ..contract.base import ContractError
 from ..contract.helmfile_values import ModelFile, ServedModel
 from ..contract.plan import Plan
-
-_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class Weights(t.NamedTuple):
@@ -55,30 +51,6 @@ def weights(plan: Plan, alias: str, repository: str | None, revision: str | None
     doubt = "" if has_quant else f" (that {plan.quant.name} is among them was not seen: the download says so if not)"
     told = f"{name} {seen}{doubt}. Files are looked up there, and checked by the hub's own sha256; name them in files to pin them"
     return Weights(_read({**given, "repository": name}), told)
-
-
-def require_repository(model: str, quant: str) -> tuple[str, bool]:
-    """Return a repository of the hub with GGUF files of a catalog model, and whether this quant was seen in it.
-
-    Of several the one with most quants: who publishes many keeps them in order.
-
-    :raises ContractError: where none is known.
-    """
-    try:
-        rows = catalog.published_files(model)
-    except catalog.CatalogError:
-        rows = []
-    rows = [row for row in rows if row["kind"] == "file" and _REPOSITORY.fullmatch(row["repository"])]
-    quants: dict[str, set[str]] = collections.defaultdict(set)
-    for row in rows:
-        quants[row["repository"]].add(row["quant"].upper())
-    having = [name for name in quants if quant.upper() in quants[name]]
-    best = max(having or quants, key=lambda name: (len(quants[name]), name), default=None)
-    if best is None:
-        raise ContractError(
-            f"model '{model[:80]}': no GGUF repository of it is known; give repository, such as 'publisher/name-GGUF'"
-        )
-    return best, bool(having)
 
 
 def _files(files: t.Any) -> dict[str, ModelFile]:

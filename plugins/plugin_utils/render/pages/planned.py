@@ -10,6 +10,7 @@ import functools
 import typing as t
 
 from ...catalog import access as catalog
+from ...catalog.repositories import require_repository
 from ...contract.plan import Plan
 from ...contract.request import ModelWish
 from ...memory.breakdown import Part, flash_attention, weight_parts
@@ -19,7 +20,6 @@ from ...planner import fleet
 from .. import combinations
 from ..combinations import Branch, Hardware, Selection
 from ..helmfile import helmfile_values, release_name
-from ..helmfile_weights import require_repository
 
 
 class Planned(t.NamedTuple):
