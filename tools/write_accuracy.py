@@ -4,8 +4,8 @@
 
 """Writes docs/accuracy.md.
 
-    python3 tools/write_accuracy.py           # works all measured loads out again, about a minute, and writes the results too
-    python3 tools/write_accuracy.py --page    # writes the page from the results that are there
+python3 tools/write_accuracy.py           # works all measured loads out again, about a minute, and writes the results too
+python3 tools/write_accuracy.py --page    # writes the page from the results that are there
 """
 
 from __future__ import annotations
