@@ -248,11 +248,14 @@ def _hosted_experts(one: Planned) -> str:
 
 
 def _commands(one: Planned, plan: Plan, base_url: str) -> list[Command]:
+    files = plan.model.files
+    path = files[0]["path"] if files else f"/srv/models/{one.slug}-{one.quant}.gguf"
     served = {
         "name": one.slug,
-        "model": one.model,
-        "quant": one.quant,
-        "source": {"path": f"/srv/models/{one.slug}-{one.quant}.gguf"},
+        # A model that is a file is planned by its header.
+        **({} if files else {"model": one.model, "quant": one.quant}),
+        **({"context": plan.memory.n_ctx_seq} if plan.memory else {}),
+        "source": {"path": path},
     }
     commands = []
     if plan.engine.backend.startswith("cuda"):
