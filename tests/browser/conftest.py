@@ -23,7 +23,8 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 SELECTION = {
     "models": ["deepseek-v3.1", "qwen3-8b"],
     "quants": ["Q3_K_M", "Q4_0", "Q4_K_M"],
-    "hardware": ["hetzner-gex131", "ovh-ai1-1-gpu", "aws-g6.12xlarge", "T4", "L4"],
+    # The RAM of the server of Lambda is not known.
+    "hardware": ["hetzner-gex131", "ovh-ai1-1-gpu", "aws-g6.12xlarge", "T4", "L4", "lambda-gpu-1x-a10"],
     "context": 32768,
 }
 # Names and texts that would do harm if they were taken for markup.

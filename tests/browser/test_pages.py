@@ -85,7 +85,7 @@ def test_a_page_does_not_contradict_its_plan(reader, path):
     facts = table(page, "requirements")
     used = in_gib(facts["VRAM used"])
     bars = page.locator(".bars .bar", has_text="GPU").locator(".amount").all_inner_texts()
-    assert sum(in_gib(bar.split(" of ")[0]) for bar in bars) == pytest.approx(used, abs=0.1)
+    assert sum(in_gib(amount.split(" of ")[0]) for amount in bars) == pytest.approx(used, abs=0.1)
     answer = page.locator(".questions p").all_inner_texts()
     assert f"GPUs hold {facts['VRAM used']}" in " ".join(answer)
     assert f"The weights are {facts['Model size']}" in " ".join(answer)
@@ -188,10 +188,10 @@ def visible(page) -> list[str]:
 def test_the_matrix_filters(reader):
     page = reader.open(MATRIX)
     everything = visible(page)
-    assert len(everything) == 5
+    assert len(everything) == 6
     page.get_by_label("Machine", exact=True).fill("hetz")
     assert visible(page) == ["Hetzner GEX131"]
-    assert page.locator("output[data-count]").inner_text() == "1 of 5"
+    assert page.locator("output[data-count]").inner_text() == "1 of 6"
     page.get_by_label("Machine", exact=True).fill("")
     page.get_by_label("Shows").select_option("disk")
     # DeepSeek V3.1 in 4 bits fits none of the servers, but a GPU beside 1 TiB of RAM.
@@ -226,6 +226,13 @@ def test_the_matrix_reads_without_colour(reader):
     assert len(seen) > 1
     assert all(len(signs) == 1 for signs in seen.values())
     assert len(set.union(*seen.values())) == len(seen)
+
+
+def test_a_machine_of_unknown_memory_is_not_said_to_fail(reader):
+    page = reader.open("qwen3-8b/q4_0/lambda-gpu-1x-a10.html")
+    assert "Not planned" in page.locator(".lead").inner_text()
+    assert "RAM of server" in page.locator(".lead").inner_text()
+    assert page.locator(".none").count() == 0
 
 
 def test_the_fleet_shows_problems_first(reader):

@@ -70,7 +70,7 @@ def views(of_model: t.Sequence[Planned]) -> list[tuple[str, dict[str, t.Any]]]:
                 "about": about(entry),
                 "quants": [(quant, _size(_bytes(known, machines, quant))) for quant in part],
                 "rows": [_row(machine, [known[machine, quant] for quant in part]) for machine in machines],
-                "signs": list(words.SIGNS.values()),
+                "signs": [*words.SIGNS.values(), words.UNPLANNED],
                 "parts": list(zip(paths, names, strict=True)) if len(parts) > 1 else [],
                 "path_here": path,
             },
@@ -108,7 +108,7 @@ def _cell(one: Planned) -> Cell:
     plan = one.plan
     path = one.path.partition("/")[2]
     if plan is None:
-        return Cell(words.SIGNS["none"], "", f": {one.why}", path, -1)
+        return Cell(words.UNPLANNED, "", f": {one.why}", path, -1)
     sign = words.SIGNS[plan.placement]
     rate = plan.speed.decode_tokens_per_second.expected if plan.speed else 0.0
     told = f", {plan.memory.n_ctx_seq:,} tokens of context" if plan.memory else ""

@@ -65,7 +65,7 @@ def view(one: Planned, siblings: t.Sequence[Planned], base_url: str, crumbs: lis
     }
     plan, host = one.plan, one.machine.host
     if plan is None or host is None:
-        return {**common, "plan": None, "sign": words.SIGNS["none"], "lead": _sentence(one.why or "")}
+        return {**common, "plan": None, "sign": words.UNPLANNED, "lead": _sentence(one.why or "")}
     # Only what starts has a launch to show.
     started = _started(one, plan, host, base_url) if plan.launch and plan.memory else {}
     return {

@@ -29,6 +29,9 @@ SIGNS: dict[Placement, Sign] = {
     "none": Sign("none", "✕", "Does not run", "It cannot be started on this machine."),
 }
 
+# Where no plan could be made: nothing is claimed.
+UNPLANNED = Sign("unplanned", "?", "Not planned", "What the catalog knows does not do for a plan.")
+
 BASES = {
     "file": "read from the file",
     "formula": "exact by llama.cpp's rules",
