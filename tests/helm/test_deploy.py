@@ -91,25 +91,13 @@ def helm_diff(tmp_path, monkeypatch):
     monkeypatch.setenv("HELM_PLUGINS", str(plugin.parent))
 
 
-def test_from_nothing_to_a_completion_and_no_further(play, kubernetes, tmp_path):
+def test_check_mode_says_what_would_change(play, kubernetes, tmp_path):
+    """That it is changed then: test_guide.py."""
     code, printed = play("--check", helmfile_values_deploy=True)
     assert code == 0, printed
     assert changes(printed) and "release chat would be installed or upgraded" in printed
     assert not kubernetes.objects and not (tmp_path / "values").exists()
     assert not [line for line in kubernetes.log if not line.startswith("GET ")]
-
-    code, printed = play(helmfile_values_deploy=True)
-    assert code == 0, printed
-    (deployment,) = kubernetes.of_kind("deployments")
-    assert deployment["metadata"]["name"] == "chat"
-    (test,) = kubernetes.of_kind("pods")
-    assert test["spec"]["containers"][0]["command"] == ["/bin/sh", "/scripts/complete"]
-    assert {secret["metadata"]["labels"]["status"] for secret in kubernetes.of_kind("secrets")} == {"deployed"}
-
-    releases = len(kubernetes.of_kind("secrets"))
-    code, printed = play(helmfile_values_deploy=True)
-    assert (code, changes(printed)) == (0, 0), printed
-    assert len(kubernetes.of_kind("secrets")) == releases
 
 
 def test_a_release_that_differs_is_shown_and_put_right(play, helm, kubernetes, helm_diff, tmp_path):

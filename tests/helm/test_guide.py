@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -30,7 +32,23 @@ def test_the_page_about_kubernetes(helm, kubernetes, tmp_path):
     }
     written, deployed, without = pages.follow("kubernetes.md", page, environment, {"", "cluster"})
     assert "What binds: nothing: the wanted context fits" in written
-    assert "release chat would be installed or upgraded" in deployed
-    assert "chat" in without
+    assert "Ask for one completion" in deployed and "chat" in without
     (deployment,) = kubernetes.of_kind("deployments")
     assert deployment["metadata"]["name"] == "chat"
+    (test,) = kubernetes.of_kind("pods")
+    assert test["spec"]["containers"][0]["command"] == ["/bin/sh", "/scripts/complete"]
+    releases = {secret["metadata"]["labels"]["status"] for secret in kubernetes.of_kind("secrets")}
+    assert releases == {"deployed", "superseded"}  # by Ansible, and by hand
+
+    before = len(kubernetes.of_kind("secrets"))
+    (command,) = [block.text for block in pages.blocks("kubernetes.md") if "helmfile_values_deploy" in block.text]
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=page,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, sum(map(int, re.findall(r"changed=(\d+)", done.stdout)))) == (0, 0), done.stdout
+    assert len(kubernetes.of_kind("secrets")) == before

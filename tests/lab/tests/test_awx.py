@@ -37,7 +37,9 @@ RUNNER = str(Path(sys.executable).with_name("ansible-runner"))
 
 
 def receptor(name, *lines):
-    return "\n".join(["---", f"- node: {{id: {name}}}", "- log-level: {level: info}", *lines, ""])
+    """A node's settings; work is submitted to its control service."""
+    own = [f"- node: {{id: {name}}}", "- control-service: {service: control, filename: /run/receptor.sock}"]
+    return "\n".join(["---", *own, *lines, ""])
 
 
 @pytest.fixture(scope="module")
@@ -55,17 +57,9 @@ def nodes(module_lab):
     for name in ("galaxy.yml", "meta", "playbooks", "plugins", "roles"):
         execution.push(CHECKOUT / name, f"{collection}/{name}")
     command = "- work-command: {worktype: ansible-runner, command: python3, params: '-m ansible_runner worker'}"
-    control.write(
-        "/etc/receptor.conf",
-        receptor(
-            "control",
-            "- tcp-listener: {port: 27199}",
-            "- control-service: {service: control, filename: /run/receptor.sock}",
-        ),
-    )
-    execution.write(
-        "/etc/receptor.conf", receptor("execution", f"- tcp-peer: {{address: '{control.address}:27199'}}", command)
-    )
+    control.write("/etc/receptor.conf", receptor("control", "- tcp-listener: {port: 27199}"))
+    peer = f"- tcp-peer: {{address: '{control.address}:27199'}}"
+    execution.write("/etc/receptor.conf", receptor("execution", peer, command))
     for host in (control, execution):
         host.run("systemd-run --unit=mesh --setenv=HOME=/root receptor --config /etc/receptor.conf")
     return control, execution
