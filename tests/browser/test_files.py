@@ -68,3 +68,20 @@ def test_a_refused_selection_is_one_sentence(tmp_path):
             dest=str(tmp_path), selection={"models": ["qwen3-0.6bb"], "quants": ["Q8_0"], "hardware": ["L4"]}
         )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_large_fleet_is_on_several_light_pages(tmp_path):
+    from ansible_collections.prositronic.infra.plugins.plugin_utils import answers
+    from ansible_collections.prositronic.infra.tests import golden
+
+    hosts = {f"gpu{number:04}": golden.host("lambda-gpu-8x-v100") for number in range(400)}
+    plans = answers.fleet_fit(hosts, [{"name": "chat", "model": "qwen3-8b", "quant": "Q4_K_M", "context": 4096}])
+    answers.report_site(dest=str(tmp_path), fleet=plans, hosts=hosts)
+    found = sorted(tmp_path.glob("fleet*.html"))
+    assert len(found) > 1
+    assert all(path.stat().st_size < 200_000 for path in found)
+    shown = [
+        name for path in found for name in re.findall(r'<h2 id="[^"]*">(gpu\d+)<', path.read_text(encoding="utf-8"))
+    ]
+    assert sorted(shown) == sorted(hosts)
+    test_every_link_leads_somewhere(tmp_path)

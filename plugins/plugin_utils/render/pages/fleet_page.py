@@ -19,8 +19,8 @@ from ..table import describe
 from . import words
 from .planned import Planned
 
-# So many hosts are on one page, which keeps it light.
-HOSTS = 250
+# A page is full with so many characters of text; with its markup that is less than 200 KB.
+CHARACTERS = 80_000
 FIRST = "fleet.html"
 
 
@@ -67,7 +67,7 @@ def files(
     plans = _plans(fleet, facts)
     rows = [_row(name, facts.get(name), fleet, plans) for name in sorted({*fleet.hosts, *fleet.missing, *facts})]
     rows.sort(key=lambda row: (not row.problems, row.name))
-    batches = [rows[start : start + HOSTS] for start in range(0, max(len(rows), 1), HOSTS)]
+    batches = _batches(rows)
     paths = [FIRST, *(f"fleet-{number}.html" for number in range(2, len(batches) + 1))]
     names = [f"{batch[0].name} to {batch[-1].name}" if batch else "no host" for batch in batches]
     wrong = sum(bool(row.problems) for row in rows)
@@ -86,6 +86,20 @@ def files(
         for path, batch in zip(paths, batches, strict=True)
     ]
     return views, list(plans.values())
+
+
+def _batches(rows: list[Row]) -> list[list[Row]]:
+    """Return the rows of each page."""
+    batches: list[list[Row]] = [[]]
+    characters = 0
+    for row in rows:
+        length = len(str(row))
+        if batches[-1] and characters + length > CHARACTERS:
+            batches.append([])
+            characters = 0
+        batches[-1].append(row)
+        characters += length
+    return batches
 
 
 def _plans(fleet: FleetPlans, facts: dict[str, InferenceHost]) -> dict[int, Planned]:
