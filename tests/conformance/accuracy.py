@@ -142,7 +142,7 @@ def page(results: dict[str, t.Any], differential: dict[str, t.Any], peers: list[
         "## In the field",
         "",
         f"{results['field']['rows']} published loads of one file on four P100, with builds of spring 2026 whose difference is data"
-        " (logits for every token). Of the half that was held back when the types of the file's tensors were found:",
+        " (logits for every token, copies of the cache in CUDA's pool). Of the half that was held back when the types of the file's tensors were found:",
         "",
         "| on each GPU | figures | median error | within 1 % | within 3 % |",
         "|---|---:|---:|---:|---:|",
@@ -152,10 +152,8 @@ def page(results: dict[str, t.Any], differential: dict[str, t.Any], peers: list[
         ),
         "",
         "Not explained: the weights of four loads (another file, by their sizes); the first GPU's compute buffer, through which"
-        " experts of the host are copied, from 832 MiB too small to 347 too large, since those builds make the copies otherwise; the"
-        " other GPUs' where the cache is not f16, up to 245 MiB too large: those builds took attention's f16 copies from CUDA's pool,"
-        " 0.7.0 counts them in the buffer (with an f16 cache 98 % are within 1 %). Other published loads do not say their launch and"
-        " are not compared.",
+        " experts of the host are copied, from 832 MiB too small to 347 too large, since those builds make the copies otherwise."
+        " Other published loads do not say their launch and are not compared.",
         "",
         "## By architecture",
         "",

@@ -31,8 +31,9 @@ MODEL = "qwen3.5-122b-a10b"
 ATTENDING, STATE_MIB = 12, 4.1415
 P100 = Gpu(memory_free_bytes=1 << 44, compute_capability="6.0")
 FLASH = {"enabled": "on", "disabled": "off"}
-# Builds to spring 2026 reserve logits for every token of a micro-batch, later ones for a token of each slot.
-LOGITS_PER_TOKEN = ("b8829", "b8893")
+# Builds to spring 2026 reserve logits for every token of a micro-batch, later ones for a token of each slot; and they take
+# the f16 copies of another cache, which flash attention reads, from CUDA's pool instead of the compute buffer.
+SPRING_2026 = ("b8829", "b8893")
 TYPES = {
     "ffn_gate_exps": "Q4_K",
     "ffn_up_exps": "Q4_K",
@@ -94,8 +95,10 @@ class Row:
         elif hosted:
             numbers = "|".join(map(str, hosted))
             launch["override_tensor"] = [rf"blk\.({numbers})\.ffn_(up|down|gate)_exps=CPU"]
-        outputs = data["n_ubatch"] if data["build"].startswith(LOGITS_PER_TOKEN) else None
-        return estimate(model(), Launch(**launch), [P100] * len(self.blocks), n_outputs=outputs)
+        older = data["build"].startswith(SPRING_2026)
+        outputs = data["n_ubatch"] if older else None
+        gpus = [P100] * len(self.blocks)
+        return estimate(model(), Launch(**launch), gpus, n_outputs=outputs, cache_copies=not older)
 
     def _hosted(self) -> list[int]:
         """The blocks whose experts are with the host: on each GPU as many as its weights leave out."""

@@ -97,8 +97,8 @@ def compare(programs: Programs, endpoints: list[str], folder: Path, asked: Quest
 
 def _ours(asked: Question) -> tuple[Use, ...]:
     gpus = [Gpu(memory_free_bytes=1 << 40)] * asked.devices
-    # the program reserves a row of logits for every token
-    answer = estimate(asked.model, Launch(**asked.launch), gpus, n_outputs=1 << 30)
+    # the program reserves a row of logits for every token; its devices here are no CUDA's
+    answer = estimate(asked.model, Launch(**asked.launch), gpus, n_outputs=1 << 30, cache_copies=not gpus)
     return tuple(
         (part.weights_bytes // MIB, part.kv_bytes // MIB, part.compute_bytes // MIB)
         for part in (*answer.devices, answer.host)

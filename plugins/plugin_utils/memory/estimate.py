@@ -55,6 +55,7 @@ def estimate(
     n_outputs: int | None = None,
     mtp: bool = False,
     beside: Beside = NOTHING_BESIDE,
+    cache_copies: bool = True,
 ) -> MemoryEstimate:
     """Return what `launch` of `model` takes on these GPUs and on the host.
 
@@ -63,6 +64,8 @@ def estimate(
     :param n_outputs: rows of logits per micro-batch, as llama-fit-params counts them; None is llama-server's own.
     :param mtp: count the blocks for multi-token prediction as loaded, whether or not the launch drafts with them.
     :param beside: the files that the launch's `mmproj`, `model_draft` and `lora` name.
+    :param cache_copies: count the f16 copies that CUDA's flash attention makes of a cache of another type. Devices over RPC
+        make none, and builds before the summer of 2026 took them from CUDA's pool.
     :raises LaunchRefused: llama-server would refuse the launch.
     :raises UnknownModel: no rule is known for the model, or a file beside it is of another kind.
     :raises UnknownEngine: the engine's version is not known.
@@ -71,6 +74,7 @@ def estimate(
     anatomy = anatomy_of(model)
     launch = launch or Launch.model_validate({})
     options = options_of(launch, anatomy, len(gpus), n_outputs, mtp, adapters_of(beside.adapters, anatomy))
+    options = options._replace(cache_copies=cache_copies)
     free = [float(gpu.memory_free_bytes or gpu.memory_total_bytes or 0) for gpu in gpus]
     allocation = allocate(anatomy, options, [free[position] for position in options.gpus])
     sheet = _Sheet(options)

@@ -45,6 +45,7 @@ class Options(t.NamedTuple):
     pinned: bool
     mtp: bool
     adapters: Adapters | None = None
+    cache_copies: bool = True
 
 
 def spec_types(launch: Launch) -> list[str]:

@@ -32,7 +32,8 @@ class Setting(t.NamedTuple):
     """Everything of a launch that shapes its graph. `devices`: of each block and the output; `n_gpus` GPUs.
 
     `copies` of the inputs (4 with pipeline parallelism). `flash`: with flash attention. `probe`: the graph of one token
-    per slot, by which llama.cpp decides on flash attention. `adapters`: LoRA.
+    per slot, by which llama.cpp decides on flash attention. `adapters`: LoRA. `cache_copies`: flash attention
+    has f16 copies of another cache beside it.
     """
 
     context: Context
@@ -46,6 +47,7 @@ class Setting(t.NamedTuple):
     flash: bool = True
     probe: bool = False
     adapters: Adapters | None = None
+    cache_copies: bool = True
 
 
 class AttentionInput(t.NamedTuple):
@@ -602,6 +604,8 @@ class Builder:
         MLA's values are a part of its keys and need no copy of their own.
         """
         size = node.size
+        if not self.setting.cache_copies:
+            return size
         for part in (k,) if k.root is v.root is not None else (k, v):
             if part.type != "f16":
                 ne = part.ne
