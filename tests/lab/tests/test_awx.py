@@ -48,14 +48,16 @@ def nodes(module_lab):
     control, execution = module_lab.boot(
         *(Machine(name, "trixie", packages=ALL_NODES) for name in ("control", "execution"))
     )
-    for module in ("ansible_runner", "receptorctl"):
-        place = Path(importlib.util.find_spec(module).origin).parent
-        for host in (control, execution):
-            host.push(place, f"{PYTHON}/{module}")
+    for name in ("ansible_runner", "receptorctl"):  # which Debian does not have
+        package = Path(importlib.util.find_spec(name).origin).parent
+        for place in (package, *package.parent.glob(f"{name}-*.dist-info")):
+            for host in (control, execution):
+                host.push(place, f"{PYTHON}/{place.name}")
+    execution.run("python3 -m ansible_runner --version")
     collection = "/usr/share/ansible/collections/ansible_collections/prositronic/infra"
     execution.run(f"mkdir -p {collection}")
-    for name in ("galaxy.yml", "meta", "playbooks", "plugins", "roles"):
-        execution.push(CHECKOUT / name, f"{collection}/{name}")
+    for part in ("galaxy.yml", "meta", "playbooks", "plugins", "roles"):
+        execution.push(CHECKOUT / part, f"{collection}/{part}")
     command = "- work-command: {worktype: ansible-runner, command: python3, params: '-m ansible_runner worker'}"
     control.write("/etc/receptor.conf", receptor("control", "- tcp-listener: {port: 27199}"))
     peer = f"- tcp-peer: {{address: '{control.address}:27199'}}"

@@ -119,12 +119,12 @@ def test_a_hundred_hosts_that_fail_at_random_until_every_one_is_right(module_lab
     # Years later some are out of reach: they are planned for by what was known of them, and that is said
     for path in cache.iterdir():
         path.write_text(
-            re.sub(r'(gathered_at\W+)\d{4}', r'\g<1>2020', path.read_text(encoding="utf-8")), encoding="utf-8"
+            re.sub(r"(gathered_at\W+)\d{4}", r"\g<1>2020", path.read_text(encoding="utf-8")), encoding="utf-8"
         )
     done = start().wait()
     lost = {name for name, counts in done.stats.items() if counts["unreachable"]}
     planned = done.task("Plan every model")
     assert lost and set(planned["hosts"]) == set(names)
-    assert {name for name in names if f"{name} is planned for by facts that are" in done.output} == set(
-        sorted(lost)[:10]
-    )
+    told = {name for name in names if f"{name} is planned for by facts that are" in done.output}
+    assert len(told) == min(10, len(lost)) and told <= lost
+    assert len(lost) <= 10 or f"{len(lost) - 10} more hosts are planned for by facts older than an hour" in done.output
