@@ -89,24 +89,25 @@ class Hyperparameters:
             raise ContractError(f"model metadata: 'checkpoint.{name}' must be {_KINDS[type(default)]}")
         return value
 
-    def flags(self, name: str) -> tuple[bool, ...] | None:
-        """Return the array of booleans `<architecture>.<name>`, one per layer; None when it is absent."""
+    def flags(self, name: str, least: int | None = None) -> tuple[bool, ...] | None:
+        """Return the array of booleans `<architecture>.<name>`, one per layer; None when it is absent.
+
+        :param least: so many layers it must have, where the last may be left out.
+        """
         if name not in self._flags:
-            self._flags[name] = self._array_of_flags(name)
+            self._flags[name] = self._array_of_flags(name, self.layers if least is None else least)
         return self._flags[name]
 
-    def _array_of_flags(self, name: str) -> tuple[bool, ...] | None:
+    def _array_of_flags(self, name: str, least: int) -> tuple[bool, ...] | None:
         value = self.metadata.get(f"{self.architecture}.{name}")
         if value is None:
             return None
         if (
             not isinstance(value, (list, tuple))
-            or not self.layers <= len(value) <= MAX_LAYERS
+            or not least <= len(value) <= MAX_LAYERS
             or not all(part in (0, 1) for part in value)
         ):
-            raise ContractError(
-                f"model metadata: '{self.architecture}.{name}' must be an array of {self.layers} booleans"
-            )
+            raise ContractError(f"model metadata: '{self.architecture}.{name}' must be an array of {least} booleans")
         return tuple(bool(part) for part in value)
 
     def _value(self, name: str, default: int | None) -> int | tuple[int, ...]:

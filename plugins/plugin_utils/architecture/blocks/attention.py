@@ -89,11 +89,12 @@ def indexer(h: Hyperparameters, layer: int) -> Iterator[Entry]:
     """Give the lightning indexer of DeepSeek's sparse attention, which picks the keys a query looks at.
 
     Where `attention.indexer.types` is given, only the layers marked in it own one; the others use their predecessor's.
+    Prediction layers own one, whether it tells of them or not.
     Without the key, llama.cpp takes a GLM with a context of a million tokens for GLM 5.2: all in the first two layers,
     then one in four.
     """
-    own = h.flags("attention.indexer.types")
-    if own and not own[layer]:
+    own = h.flags("attention.indexer.types", least=h.layers - h.nextn)
+    if own and not h.is_nextn(layer) and not own[layer]:
         return
     is_glm_52 = not own and h.architecture == "glm-dsa" and h.count("context_length", 0) >= 2**20
     if is_glm_52 and not h.is_nextn(layer) and layer > 1 and layer % 4 != 2:

@@ -55,7 +55,7 @@ def deepseek3(c: Config, k: Keys) -> None:
 def sparse(c: Config, k: Keys) -> None:
     """DeepSeek V3.2 and GLM 5: an indexer picks keys; the prediction block is converted too."""
     _deepseek(c, k, "sigmoid")
-    mtp = mtp_blocks(c, k, c.count("num_nextn_predict_layers", default=0, high=16))
+    mtp_blocks(c, k, c.count("num_nextn_predict_layers", default=0, high=16))
     k.put(
         attention__indexer__head_count=c.count("index_n_heads", low=1),
         attention__indexer__key_length=c.count("index_head_dim", low=1),
@@ -63,7 +63,7 @@ def sparse(c: Config, k: Keys) -> None:
     )
     if c.has("indexer_types"):
         own = [kind == "full" for kind in c.texts("indexer_types", c.layers)][: c.layers]
-        k.put(attention__indexer__types=own + [True] * mtp)
+        k.put(attention__indexer__types=own)
 
 
 def deepseek4(c: Config, k: Keys) -> None:

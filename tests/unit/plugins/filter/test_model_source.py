@@ -33,7 +33,9 @@ def test_a_file_is_its_own_source():
 def test_a_quant_that_nobody_publishes_is_not_guessed():
     plan = golden.plan("two-l4-qwen3-30b")
     plan["quant"]["name"] = "Q4_1"
-    with pytest.raises(AnsibleError, match=r"nobody is known to publish qwen3-30b-a3b in Q4_1: say where it comes from"):
+    with pytest.raises(
+        AnsibleError, match=r"nobody is known to publish qwen3-30b-a3b in Q4_1: say where it comes from"
+    ):
         source(plan)
 
 
