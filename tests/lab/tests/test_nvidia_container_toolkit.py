@@ -29,7 +29,7 @@ HAND_MADE = '{\n    "log-opts": {"max-size": "10m"},\n    "log-driver": "json-fi
 IMAGE = "mkdir -p /tmp/root/bin && cp /bin/busybox /tmp/root/bin/env && tar -C /tmp/root -c . | {} import - tiny"
 
 # Docker and podman are found; containerd, which is docker's own where both are, is configured when it is named.
-NAMED = "{{ [] if inventory_hostname == 'trixie' else ['containerd', 'docker', 'podman'] }}"
+NAMED = "{{ 'auto' if inventory_hostname == 'trixie' else ['containerd', 'docker', 'podman'] }}"
 
 # Tasks that check mode cannot foresee one by one, because the packages are what brings the units
 WITH_THE_PACKAGES = {
