@@ -11,6 +11,8 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.prositronic.infra.plugins.plugin_utils.render.progress import line
 
 MODULE = "prositronic.infra.gguf_fetch"
+# The first word comes soon, and a long download does not fill the screen
+FIRST_LOOK_SECONDS = 2
 LOOK_SECONDS = 10
 
 
@@ -27,11 +29,13 @@ class ActionModule(ActionBase):
         deadline = time.monotonic() + wait
         host = (task_vars or {}).get("inventory_hostname", "")
         start = arguments.pop("start", True)
+        look = FIRST_LOOK_SECONDS
         while True:
             left = max(0, int(deadline - time.monotonic()))
-            given = {**arguments, "wait": min(LOOK_SECONDS, left), "start": start}
+            given = {**arguments, "wait": min(look, left), "start": start}
             answer = self._execute_module(module_name=MODULE, module_args=given, task_vars=task_vars)
-            if answer.get("failed") or not answer.get("progress") or left <= LOOK_SECONDS:
+            if answer.get("failed") or not answer.get("progress") or left <= look:
                 return result | answer
+            look = min(2 * look, LOOK_SECONDS)
             self._display.display(f"{host}: {arguments.get('name')}: {line(answer['progress'])}")
             start = False  # what has failed meanwhile is to be told, not tried again

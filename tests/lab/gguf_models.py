@@ -28,15 +28,23 @@ def _vocabulary() -> tuple[list[bytes], list[float], list[int]]:
 
 
 def write_random_llama(
-    path: Path, *, name: str = "Random llama", seed: int = 1, layers: int = 2, context: int = 2048, embedding: int = 64
+    path: Path,
+    *,
+    name: str = "Random llama",
+    seed: int = 1,
+    layers: int = 2,
+    context: int = 2048,
+    embedding: int = 64,
+    tensors_per_file: int = 0,
 ) -> Path:
-    """Write a llama with random F32 weights (about 0.5 MB at the defaults); returns the path.
+    """Write a llama with random F32 weights (about 0.5 MB at the defaults); returns the file to load.
 
     embedding: width of the model, a multiple of 32; size grows with its square.
+    tensors_per_file: 0 is one file; else the model comes in parts, NAME-00001-of-00003.gguf and so on.
     """
     heads, kv_heads, feed_forward = 4, 2, 2 * embedding
     tokens, scores, kinds = _vocabulary()
-    writer = gguf.GGUFWriter(path, "llama")
+    writer = gguf.GGUFWriter(path, "llama", split_max_tensors=tensors_per_file)
     writer.add_name(name)
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
     writer.add_context_length(context)
@@ -87,4 +95,4 @@ def write_random_llama(
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    return path
+    return min(path.parent.glob(f"{path.stem}-*-of-*.gguf")) if tensors_per_file else path

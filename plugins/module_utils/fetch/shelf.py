@@ -87,7 +87,13 @@ class Shelf:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(self.job, "lock"))
         argv = [python, os.path.join(self.job, "job.pyz"), self.job]
-        (self._start_unit if as_unit else self._start_process)(argv)
+        try:
+            (self._start_unit if as_unit else self._start_process)(argv)
+        except ShelfError:
+            # Nobody will read the token and remove it
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(self.job, "token"))
+            raise
 
     def accept(self, manifest: dict[str, t.Any]) -> None:
         """Let what lies in staging count: its files get their place at once, all or none."""

@@ -6,52 +6,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import json
 
 import pytest
+from lab import instances
 from lab.gguf_models import write_random_llama
+from lab.instances import Instance
 
 MODEL = "/srv/models/random.gguf"
-PORT = 8080
-PLAY = """
-- hosts: all
-  gather_facts: false
-  tasks:
-    - name: Facts
-      prositronic.infra.gpu_facts:
-    - name: Header
-      prositronic.infra.gguf_info:
-        path: "{{ planned_model | default(llama_server_model) }}"
-      register: header
-    - name: Plan
-      prositronic.infra.model_fit:
-        model: "{{ header.gguf }}"
-        host: "{{ llama_server_host | default(ansible_facts['inference_host']) }}"
-        name: "{{ instance | default('chat') }}"
-        context: "{{ context | default(1024) }}"
-        parallel: 1
-        allow: "{{ allow | default({}) }}"
-        reserve: {ram_bytes: 0}
-      register: fit
-    - name: Serve
-      ansible.builtin.include_role:
-        name: prositronic.infra.llama_server
-      vars:
-        llama_server_plan: "{{ fit.plan | combine({'launch': fit.plan.launch | combine({'threads': 1})}) }}"
-"""
-REMOVE = """
-- hosts: all
-  gather_facts: false
-  tasks:
-    - name: Remove
-      ansible.builtin.include_role:
-        name: prositronic.infra.llama_server
-      vars:
-        llama_server_state: absent
-        llama_server_name: "{{ instance | default('chat') }}"
-"""
 # A machine that has a GPU that this host does not have
 GPU_HOST = {
     "gpus": [
@@ -79,7 +42,7 @@ TRACES = (
 
 @pytest.fixture(scope="module")
 def host(module_lab):
-    return module_lab.host("gpu", "forky", packages=("llama.cpp-tools",), disk_bytes=1 << 30)
+    return module_lab.host("gpu", "forky", packages=instances.ENGINE, disk_bytes=1 << 30)
 
 
 @pytest.fixture(scope="module")
@@ -95,70 +58,55 @@ def models(host, tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def serve(module_lab, models):
-    """Run the play; `play` are options of the run, the rest are the role's variables and the plan's wishes."""
+@pytest.fixture(scope="module")
+def planned(module_lab, models):
+    """Variables of the role for plans of several contexts, and for a machine with a GPU that this host does not have."""
+    wishes = [{"context": 1024}, {"context": 512}, {"context": 768}, {"host": GPU_HOST}]
+    made, facts = instances.plans(module_lab, MODEL, wishes)
+    assert facts["gpus"] == []
+    hosts = [facts, facts, facts, GPU_HOST]
+    return {
+        name: {"llama_server_plan": plan, "llama_server_host": of}
+        for name, plan, of in zip((1024, 512, 768, "gpu"), made, hosts, strict=True)
+    }
 
-    def run(*, play=None, **variables):
-        given = {"llama_server_model": MODEL, "llama_server_port": PORT, "llama_server_binary": "/usr/bin/llama-server"}
-        return module_lab.play(PLAY, variables={**given, **variables}, **(play or {}))
+
+@pytest.fixture(scope="module")
+def variables(planned):
+    """Variables of the role; `plan` is one of `planned`."""
+
+    def of(plan, **more):
+        return {
+            **planned[plan],
+            "llama_server_name": "chat",
+            "llama_server_model": MODEL,
+            "llama_server_port": 8080,
+            "llama_server_binary": "/usr/bin/llama-server",
+            "llama_server_restart_seconds": 1,
+            **more,
+        }
+
+    return of
+
+
+@pytest.fixture(scope="module")
+def serve(module_lab, variables):
+    """Run the role; `play` are options of the run, the rest are more variables."""
+
+    def run(plan=1024, *, play=None, **more):
+        return module_lab.play(instances.SERVE, variables=variables(plan, **more), **(play or {}))
 
     return run
 
 
 @pytest.fixture
 def remove(module_lab):
-    return lambda instance="chat": module_lab.play(REMOVE, variables={"instance": instance})
+    return lambda name="chat": module_lab.play(instances.REMOVE, variables={"llama_server_name": name})
 
 
-def unit(host, name="chat"):
-    return host.read(f"/etc/systemd/system/llama-server-{name}.service")
-
-
-def state(host, name="chat"):
-    """What systemd says of an instance."""
-    text = host.run(["systemctl", "show", f"llama-server-{name}.service"]).stdout
-    return dict(line.partition("=")[::2] for line in text.splitlines())
-
-
-def argv(host, name="chat"):
-    """The arguments of the process that runs."""
-    return host.run(["cat", f"/proc/{state(host, name)['MainPID']}/cmdline"]).stdout.split("\0")[:-1]
-
-
-def ask(host, path, body=None, key=None, port=PORT):
-    """Status and answer of a request made on the host itself, where the loopback is."""
-    words = ["curl", "--silent", "--max-time", "60", "--write-out", "\n%{http_code}", f"http://127.0.0.1:{port}{path}"]
-    words += ["--json", json.dumps(body)] if body is not None else []
-    words += ["--header", f"Authorization: Bearer {key}"] if key is not None else []
-    answer, _, status = host.run(words, must_pass=False).stdout.rpartition("\n")
-    return int(status), answer
-
-
-def complete(host, **where):
-    """A real chat completion."""
-    body = {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 4}
-    status, answer = ask(host, "/v1/chat/completions", body, **where)
-    assert status == 200, answer
-    return json.loads(answer)
-
-
-def context(host):
-    return json.loads(ask(host, "/props")[1])["default_generation_settings"]["n_ctx"]
-
-
-@contextlib.contextmanager
-def asked_all_the_time(host):
-    """For the length of a block somebody on the host asks the server again and again; gives the list of statuses."""
-    statuses = []
-    asking = f"while :; do curl -s -o /dev/null -w '%{{http_code}}\\n' http://127.0.0.1:{PORT}/health; sleep 0.1; done"
-    host.run(["systemd-run", "--quiet", "--unit=asking", "sh", "-c", f"({asking}) >> /tmp/asked"])
-    try:
-        yield statuses
-    finally:
-        host.run("systemctl stop asking.service")
-        statuses += host.read("/tmp/asked").split()
-        host.run("rm /tmp/asked")
+@pytest.fixture(scope="module")
+def chat(host):
+    return Instance(host)
 
 
 def test_check_mode_before_anything_is_there(serve, host):
@@ -169,106 +117,87 @@ def test_check_mode_before_anything_is_there(serve, host):
     assert host.run(TRACES, must_pass=False).stdout == ""
 
 
-def test_first_install_serves(serve, host):
+def test_first_install_serves(serve, host, chat):
     serve()
-    assert complete(host)["model"] == "chat"
-    words = argv(host)
+    assert chat.complete()["model"] == "chat"
+    words = chat.argv
     assert words[0] == "/usr/bin/llama-server"
     options = dict(itertools.pairwise(words))
     assert options["--fit"] == "off"
-    assert options["--port"] == str(PORT)
+    assert options["--port"] == "8080"
     assert options["--host"] == "127.0.0.1"
     assert options["--ctx-size"] == "1024"
     assert options["--model"] == MODEL
-    assert state(host)["ActiveState"] == "active"
+    assert chat.state["ActiveState"] == "active"
     record = json.loads(host.read("/var/lib/prositronic/instances/chat.json"))
     assert record["launch"]["ctx_size"] == 1024
     assert set(record) >= {"plan_id", "request_id", "launch", "gpu_memory_bytes", "host_memory_bytes"}
 
 
-def test_the_unit_is_hardened(host, tmp_path):
-    text = host.run(["systemd-analyze", "security", "--no-pager", "llama-server-chat.service"], must_pass=False).stdout
-    exposure = float(text.rsplit("level for llama-server-chat.service:", 1)[1].split()[0])
-    assert exposure <= 2.0
-    assert host.run(["systemd-analyze", "verify", "/etc/systemd/system/llama-server-chat.service"]).stderr == ""
+def test_the_unit_is_hardened(host, chat):
+    assert chat.exposure <= 2.0
+    assert host.run(["systemd-analyze", "verify", f"/etc/systemd/system/{chat.service}"]).stderr == ""
     # One option a line
-    command = unit(host).partition("ExecStart=")[2].partition("\nExecStartPost")[0]
+    command = chat.unit.partition("ExecStart=")[2].partition("\nExecStartPost")[0]
     assert all(line.strip(" \\").startswith("--") for line in command.splitlines()[1:] if line.startswith(" "))
 
 
-def test_a_second_run_changes_nothing(serve, host):
-    before = state(host)["MainPID"]
-    play = serve()
-    assert play.changed_tasks == []
-    assert state(host)["MainPID"] == before
+def test_a_second_run_changes_nothing(serve, chat):
+    before = chat.pid
+    assert serve().changed_tasks == []
+    assert chat.pid == before
 
 
-def test_check_mode_tells_a_change_and_makes_none(serve, host):
-    before, text = state(host)["MainPID"], unit(host)
-    play = serve(context=512, play={"check_mode": True})
+def test_check_mode_tells_a_change_and_makes_none(serve, chat):
+    before, text = chat.pid, chat.unit
+    play = serve(512, play={"check_mode": True})
     assert "-    --ctx-size 1024" in play.output
     assert "+    --ctx-size 512" in play.output
     assert play.changed == 1
-    assert (state(host)["MainPID"], unit(host)) == (before, text)
+    assert (chat.pid, chat.unit) == (before, text)
 
 
-def test_a_change_of_context(serve, host):
-    assert serve(context=512).changed > 0
-    assert context(host) == 512
-    assert complete(host)
-    assert serve(context=512).changed_tasks == []
-    serve()
-    assert context(host) == 1024
+def test_a_change_of_context(serve, chat):
+    assert serve(512).changed > 0
+    assert chat.context == 512
+    assert chat.complete()
 
 
-def test_options_that_the_engine_does_not_have_are_refused_before_anything_restarts(serve, host):
-    before = state(host)["MainPID"]
-    for options, error in (
-        ({"no_mmap": True}, "option 'no_mmap' is not in llama.cpp 0.7.0 any more; use load_mode: none"),
-        ({"metric": True}, "option 'metric' is not known to llama.cpp 0.7.0; did you mean 'metrics'?"),
-        ({"api_key": KEY}, "option 'api_key' would show a secret"),
-    ):
-        play = serve(llama_server_options=options, play={"must_pass": False})
-        assert not play.passed
-        assert error in play.output
-    assert state(host)["MainPID"] == before
+def test_an_option_that_the_engine_does_not_have_is_refused_before_anything_restarts(serve, chat):
+    before = chat.pid
+    play = serve(llama_server_options={"no_mmap": True}, play={"must_pass": False})
+    assert not play.passed
+    assert "option 'no_mmap' is not in llama.cpp 0.7.0 any more; use load_mode: none" in play.output
+    assert chat.pid == before
 
 
-def test_a_model_that_cannot_load_never_stops_the_old_one(serve, host):
-    before, text = state(host)["MainPID"], unit(host)
-    with asked_all_the_time(host) as statuses:
-        play = serve(llama_server_model="/srv/models/broken.gguf", planned_model=MODEL, play={"must_pass": False})
+def test_a_model_that_cannot_load_never_stops_the_old_one(serve, host, chat):
+    before, text = chat.pid, chat.unit
+    with chat.asked_all_the_time() as statuses:
+        play = serve(llama_server_model="/srv/models/broken.gguf", play={"must_pass": False})
     assert not play.passed
     assert "a trial start of the new setting failed" in play.output
     assert "what served before was not touched" in play.output
     assert "blk.1.attn_q.weight" in play.output  # llama.cpp's own words
     assert len(statuses) > 5
     assert set(statuses) == {"200"}
-    assert (state(host)["MainPID"], unit(host)) == (before, text)
+    assert (chat.pid, chat.unit) == (before, text)
     assert host.run("ls /run/systemd/system").stdout.count("trial") == 0
 
 
-def test_a_missing_gpu_stops_the_service_and_the_old_one_comes_back(serve, host):
-    text = unit(host)
-    play = serve(llama_server_host=GPU_HOST, play={"must_pass": False})
+def test_a_missing_gpu_stops_the_service_and_the_old_one_comes_back(serve, chat):
+    text = chat.unit
+    play = serve("gpu", play={"must_pass": False})
     assert not play.passed
     assert "invalid device: CUDA0" in play.output
     assert "what served before serves again" in play.output
-    assert unit(host) == text
-    assert complete(host)
-    assert serve().changed_tasks == []
+    assert chat.unit == text
+    assert chat.complete()
+    assert serve(512).changed_tasks == []
 
 
-def test_a_missing_gpu_is_never_replaced_by_the_cpu(serve, host):
-    play = serve(instance="lonely", llama_server_port=8090, llama_server_host=GPU_HOST, play={"must_pass": False})
-    assert "invalid device: CUDA0" in play.output
-    assert "nothing is left of it" in play.output
-    assert ask(host, "/health", port=8090)[0] == 0
-    assert "lonely" not in host.run(TRACES, must_pass=False).stdout
-
-
-def test_the_unit_of_a_gpu_is_hardened_too(serve, host, tmp_path):
-    play = serve(instance="lonely", llama_server_port=8090, llama_server_host=GPU_HOST, play={"check_mode": True})
+def test_the_unit_of_a_gpu_is_hardened_too(serve, host):
+    play = serve("gpu", llama_server_name="lonely", llama_server_port=8090, play={"check_mode": True})
     text = "".join(f"{line[1:]}\n" for line in play.output.splitlines() if line.startswith("+") and line[:2] != "++")
     for expected in (
         "Environment=CUDA_DEVICE_ORDER=PCI_BUS_ID",
@@ -282,50 +211,46 @@ def test_the_unit_of_a_gpu_is_hardened_too(serve, host, tmp_path):
     host.run(rating)
 
 
-def test_a_killed_server_comes_back(serve, host):
-    serve(llama_server_restart_seconds=1)
-    before = state(host)["MainPID"]
-    host.run(["systemctl", "kill", "--signal=KILL", "llama-server-chat.service"])
-    host.wait_for(lambda: state(host)["MainPID"] not in ("0", before) and ask(host, "/health")[0] == 200, 60)
-    assert complete(host)
-    assert serve(llama_server_restart_seconds=1).changed_tasks == []
+def test_a_killed_server_comes_back(host, chat):
+    before = chat.pid
+    host.run(["systemctl", "kill", "--signal=KILL", chat.service])
+    host.wait_for(lambda: chat.pid not in ("0", before) and chat.health == 200, 60)
+    assert chat.complete()
 
 
-def test_a_stopped_server_is_started(serve, host):
-    serve()
-    host.run(["systemctl", "stop", "llama-server-chat.service"])
-    assert serve().changed == 1
-    assert complete(host)
+def test_a_stopped_server_is_started(serve, host, chat):
+    host.run(["systemctl", "stop", chat.service])
+    assert serve(512).changed == 1
+    assert chat.complete()
 
 
-def test_a_reboot(serve, host):
+def test_a_reboot(serve, host, chat):
     host.reboot()
-    host.wait_for(lambda: ask(host, "/health")[0] == 200, 60)
-    assert complete(host)
-    assert serve().changed_tasks == []
+    host.wait_for(lambda: chat.health == 200, 60)
+    assert chat.complete()
+    assert serve(512).changed_tasks == []
 
 
-def test_a_port_that_is_taken_is_refused_before_anything_restarts(serve, host):
+def test_a_port_that_is_taken_is_refused_before_anything_restarts(serve, host, chat):
     host.run("systemd-run --unit=squatter python3 -m http.server --bind 127.0.0.1 8099")
     host.wait_for("curl --silent --output /dev/null http://127.0.0.1:8099/")
     play = serve(llama_server_port=8099, play={"must_pass": False})
     assert "something else listens on 127.0.0.1:8099 already; choose another port" in play.output
-    assert complete(host)
+    assert chat.complete()
     host.run("systemctl stop squatter")
 
 
-def test_keys(serve, host, module_lab):
+def test_keys(serve, host, chat):
     play = serve(llama_server_api_keys=[KEY], play={"arguments": ["-vvv"]})
-    assert ask(host, "/v1/models")[0] == 401
-    assert ask(host, "/v1/models", key="wrong")[0] == 401
-    assert ask(host, "/health")[0] == 200
-    assert complete(host, key=KEY)
-    pid = state(host)["MainPID"]
-    assert KEY not in " ".join(argv(host))
-    assert KEY not in host.run(["cat", f"/proc/{pid}/environ"]).stdout
+    assert chat.ask("/v1/models")[0] == 401
+    assert chat.ask("/v1/models", key="wrong")[0] == 401
+    assert chat.health == 200
+    assert chat.complete(key=KEY)
+    assert KEY not in " ".join(chat.argv)
+    assert KEY not in " ".join(chat.environment)
     assert KEY not in host.journal(since_boot=False)
     assert KEY not in play.output
-    assert KEY not in unit(host)
+    assert KEY not in chat.unit
     found = host.run(f"grep -rlF {KEY} /etc /var /run /usr/local 2>/dev/null", must_pass=False).stdout.split()
     assert [path for path in found if not path.startswith("/run/credentials/")] == [
         "/etc/prositronic/llama-server/chat.keys",
@@ -340,83 +265,75 @@ def test_keys(serve, host, module_lab):
     assert serve(llama_server_api_keys=[KEY]).changed_tasks == []
     rotated = serve(llama_server_api_keys=["another-key"])
     assert rotated.changed == 1
-    assert ask(host, "/v1/models", key=KEY)[0] == 401
-    assert complete(host, key="another-key")
-    serve()
-    assert ask(host, "/v1/models")[0] == 200
+    assert chat.ask("/v1/models", key=KEY)[0] == 401
+    assert chat.complete(key="another-key")
 
 
-def test_values_cannot_leave_their_place(serve, host):
+def test_values_cannot_leave_their_place(serve, host, chat):
     hostile = '/srv/models/it\'s 100% "$HOME" ${PATH}\\x.gguf'
     host.run(["cp", MODEL, hostile])
     alias = "a 'b' \"c\" %n $USER ${HOME} \\ ;\n[Service]\nExecStartPre=/bin/touch /tmp/escaped"
-    serve(llama_server_model=hostile, planned_model=MODEL, llama_server_options={"alias": alias.replace("\n", " ")})
-    assert argv(host)[argv(host).index("--model") + 1] == hostile
-    assert argv(host)[argv(host).index("--alias") + 1] == alias.replace("\n", " ")
     serve(
-        llama_server_options={"chat_template": alias},
+        llama_server_model=hostile,
+        llama_server_options={"chat_template": alias, "alias": alias.replace("\n", " ")},
         llama_server_environment={"LAB": 'x" %n $HOME\nUser=root\\'},
     )
-    assert argv(host)[argv(host).index("--chat-template") + 1] == alias
-    environment = host.run(["cat", f"/proc/{state(host)['MainPID']}/environ"]).stdout.split("\0")
-    assert 'LAB=x" %n $HOME\nUser=root\\' in environment
+    options = dict(itertools.pairwise(chat.argv))
+    assert options["--model"] == hostile
+    assert options["--chat-template"] == alias
+    assert options["--alias"] == alias.replace("\n", " ")
+    assert 'LAB=x" %n $HOME\nUser=root\\' in chat.environment
+    assert host.run("test -e /tmp/escaped", must_pass=False).exit_code != 0
+
+
+def test_two_instances(serve, host, chat, remove):
     serve()
-
-
-def test_two_instances(serve, host, remove):
-    serve(instance="other", llama_server_port=8081, llama_server_model="/srv/models/other.gguf")
-    assert complete(host)["model"] == "chat"
-    assert complete(host, port=8081)["model"] == "other"
-    facts = serve().task("Facts")["ansible_facts"]["inference_host"]["instances"]
-    assert [(each["name"], each["active"]) for each in facts] == [("chat", True), ("other", True)]
+    other = Instance(host, "other", 8081)
+    serve(llama_server_name="other", llama_server_port=8081, llama_server_model="/srv/models/other.gguf")
+    assert chat.complete()["model"] == "chat"
+    assert other.complete()["model"] == "other"
     remove("other")
-    assert ask(host, "/health", port=8081)[0] == 0
-    assert complete(host)
+    assert other.health == 0
+    assert chat.complete()
     assert "other" not in host.run(TRACES, must_pass=False).stdout
-
-
-SLOW_PYTHON = '#!/bin/sh\n/bin/sleep 4\nexec /usr/bin/python3 "$@"\n'
 
 
 @pytest.fixture
 def slow_start(host):
     """Variables with which an instance needs some seconds until it counts as started."""
-    host.write("/usr/local/bin/slow-python", SLOW_PYTHON, mode=0o755)
+    host.write("/usr/local/bin/slow-python", '#!/bin/sh\n/bin/sleep 2\nexec /usr/bin/python3 "$@"\n', mode=0o755)
     return {"llama_server_python": "/usr/local/bin/slow-python"}
 
 
-def start_and_stop_at(module_lab, host, variables, what_happens):
+def start_and_stop_at(module_lab, host, chat, given, what_happens):
     """Start the play and do something while the new unit is there and its check has not ended."""
-    given = {"llama_server_model": MODEL, "llama_server_port": PORT, "llama_server_binary": "/usr/bin/llama-server"}
-    running = module_lab.start_play(PLAY, variables={**given, **variables})
-    host.wait_for(lambda: "--ctx-size 768" in unit(host), 60)
+    running = module_lab.start_play(instances.SERVE, variables=given)
+    host.wait_for(lambda: "--ctx-size 768" in chat.unit, 60)
     what_happens(running)
 
 
-def test_the_controller_dies_between_unit_and_start(serve, host, module_lab, slow_start):
-    start_and_stop_at(module_lab, host, {"context": 768, **slow_start}, lambda running: running.kill())
+def test_the_controller_dies_between_unit_and_start(serve, host, chat, module_lab, variables, slow_start):
+    start_and_stop_at(module_lab, host, chat, variables(768, **slow_start), lambda running: running.kill())
     # The host goes on alone: the new setting serves and has been committed
     host.wait_for("grep -q 'ctx-size 768' /var/lib/prositronic/instances/chat.good/unit", 60)
-    assert context(host) == 768
-    assert serve(context=768, **slow_start).changed_tasks == []
+    assert chat.context == 768
+    assert serve(768, **slow_start).changed_tasks == []
     serve()
 
 
-def test_the_host_dies_between_unit_and_start(serve, host, module_lab, slow_start):
+def test_the_host_dies_between_unit_and_start(serve, host, chat, module_lab, variables, slow_start):
     def cut(running):
         host.power_off()
-        running.wait()
+        running.kill()
 
-    start_and_stop_at(module_lab, host, {"context": 768, **slow_start}, cut)
+    start_and_stop_at(module_lab, host, chat, variables(768, **slow_start), cut)
     host.power_on()
     host.wait_ready()
     assert "ctx-size 1024" in host.read("/var/lib/prositronic/instances/chat.good/unit")
     # What was broken off does not count as done, and the way back is still known
-    play = serve(context=768, llama_server_host=GPU_HOST, allow={"host": False}, play={"must_pass": False})
+    play = serve("gpu", play={"must_pass": False})
     assert "what served before serves again" in play.output
-    assert context(host) == 1024
-    assert serve(context=768).changed > 0
-    assert context(host) == 768
+    assert chat.context == 1024
 
 
 def test_uninstall_leaves_nothing(host, remove):

@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 
 import pytest
+from lab import instances
 from lab.gguf_models import write_random_llama
 from lab.host import Machine
+from lab.instances import Instance
 
 PLAYBOOK = "prositronic.infra.llama_server"
 KEY = "sk-lab-0123456789abcdef"
@@ -19,23 +20,26 @@ KEY = "sk-lab-0123456789abcdef"
 
 @pytest.fixture(scope="module")
 def hosts(module_lab):
-    machines = [Machine(name, "forky", packages=("llama.cpp-tools",), disk_bytes=1 << 29) for name in ("one", "two")]
+    machines = [Machine(name, "forky", packages=instances.ENGINE, disk_bytes=1 << 29) for name in ("one", "two")]
     return module_lab.boot(*machines)
 
 
 @pytest.fixture(scope="module")
 def models(module_lab, tmp_path_factory):
-    """Entries of inference_models whose files come from a mirror."""
+    """Entries of inference_models whose files come from a mirror, those of the second in parts."""
     server = module_lab.file_server()
     folder = tmp_path_factory.mktemp("models")
     entries = []
     for number, name in enumerate(("chat", "code")):
-        path = write_random_llama(folder / f"{name}.gguf", seed=number, name=f"Random {name}")
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        write_random_llama(folder / f"{name}.gguf", seed=number, name=f"Random {name}", tensors_per_file=8 * number)
+        files = [
+            {"url": server.publish(f"/{path.name}", path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+            for path in sorted(folder.glob(f"{name}*"))
+        ]
         entries.append(
             {
                 "name": name,
-                "source": {"files": [{"url": server.publish(f"/{name}.gguf", path), "sha256": digest}]},
+                "source": {"files": files},
                 "context": 512,
                 "parallel": 1,
                 "port": 8080 + number,
@@ -55,23 +59,23 @@ def play(module_lab, hosts):
     return run
 
 
-def ask(host, port, key=None, name="chat"):
-    body = json.dumps({"messages": [{"role": "user", "content": "hi"}], "max_tokens": 2, "model": name})
-    words = ["curl", "--silent", "--json", body, "--header", f"Authorization: Bearer {key}"]
-    return json.loads(host.run([*words, f"http://127.0.0.1:{port}/v1/chat/completions"]).stdout)
-
-
 def test_two_models_on_two_hosts_and_a_second_run(play, hosts, models):
     keys = {"code": [KEY]}
     first = play(models, inference_api_keys=keys)
     for host in hosts:
-        assert ask(host, 8080)["model"] == "chat"
-        assert ask(host, 8081)["error"]["code"] == 401
-        assert ask(host, 8081, KEY)["model"] == "code"
+        chat, code = Instance(host), Instance(host, "code", 8081)
+        assert chat.complete()["model"] == "chat"
+        assert code.ask("/v1/models")[0] == 401
+        assert code.complete(key=KEY)["model"] == "code"
+        assert "-00001-of-00003.gguf" in code.unit
         assert f"{host.name}: chat at http://127.0.0.1:8080" in first.output
-        assert "llamacpp:" in host.run(["curl", "--silent", "http://127.0.0.1:8080/metrics"]).stdout
+        assert "llamacpp:" in chat.ask("/metrics")[1]
     assert KEY not in first.output
-    assert play(models, inference_api_keys=keys).changed_tasks == []
+    second = play(models, inference_api_keys=keys)
+    assert second.changed_tasks == []
+    for host in hosts:
+        facts = second.task("Gather GPUs", host)["ansible_facts"]["inference_host"]
+        assert [(each["name"], each["active"]) for each in facts["instances"]] == [("chat", True), ("code", True)]
 
 
 def test_a_rollout_stops_at_the_first_host_that_fails(play, hosts, models):
@@ -81,11 +85,29 @@ def test_a_rollout_stops_at_the_first_host_that_fails(play, hosts, models):
     assert failed.stats["one"]["failures"] == 1
     assert not [each for each in failed.results if each.host == "two" and "Put the instance into service" in each.task]
     for host in hosts:
-        assert ask(host, 8080)["model"] == "chat"
+        assert Instance(host).complete()["model"] == "chat"
 
 
-def test_mistakes_are_said_in_a_sentence(module_lab, hosts, models):
-    play = module_lab.play(
-        PLAYBOOK, variables={"inference_models": [{"name": "chat", "model": "qwen3-8b"}]}, must_pass=False
-    )
-    assert "Each entry of inference_models needs a source" in play.output
+@pytest.mark.parametrize(
+    ("entry", "sentence"),
+    [
+        ({"name": "chat", "model": "qwen3-8b"}, "Each entry of inference_models needs a source"),
+        ({"contxt": 512}, "contxt"),
+        ({"server": {"option": {}}}, "server has option, and may have address, clients, environment, firewall, groups"),
+    ],
+)
+def test_mistakes_are_said_in_a_sentence(play, hosts, models, entry, sentence):
+    wish = entry if "name" in entry else {**models[0], **entry}
+    failed = play([wish], must_pass=False)
+    assert not failed.passed
+    assert sentence in failed.output
+    assert Instance(hosts[0]).health == 200
+
+
+def test_a_host_that_is_down_is_named_and_nothing_is_lost(play, hosts, models):
+    with hosts[1].network_cut():
+        failed = play(models, must_pass=False, inference_api_keys={"code": [KEY]})
+    assert not failed.passed
+    assert failed.stats["two"]["unreachable"] == 1
+    assert Instance(hosts[0]).complete()
+    assert Instance(hosts[1]).complete()
