@@ -59,6 +59,17 @@ options:
     description: Networks that may reach the port. Default is the host alone, if it listens on the loopback, else everybody.
     type: list
     elements: str
+  mounts:
+    description:
+      - Folders that the server shall see in a container, beside that of the model.
+      - Not given, it runs in no container.
+    type: list
+    elements: str
+  credentials:
+    description:
+      - Files that only root may read, by the option that takes them, such as C({ssl_key_file: /etc/ssl/private/x.pem}).
+      - The unit hands them on as credentials of systemd.
+    type: dict
 requirements:
   - pydantic >= 2.8 on the controller
 author:
@@ -93,6 +104,18 @@ _value:
       elements: str
     environment:
       description: Assignments for C(Environment=), which leave only the plan's GPUs visible.
+      type: list
+      elements: str
+    container_options:
+      description: Options of C(docker run) and C(podman run), each with its value; empty without O(mounts).
+      type: list
+      elements: str
+    container_own_options:
+      description: Likewise, for what a trial does not have.
+      type: list
+      elements: str
+    credentials:
+      description: Assignments for C(LoadCredential=).
       type: list
       elements: str
     addresses:

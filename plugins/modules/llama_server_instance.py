@@ -48,6 +48,12 @@ options:
   unit:
     description: Text of the unit. Required if O(state=present).
     type: str
+  form:
+    description:
+      - What O(unit) is. V(unit) is a unit of systemd, V(quadlet) a C(.container) file that podman makes one of the same name from.
+    type: str
+    choices: [unit, quadlet]
+    default: unit
   trial_unit:
     description:
       - Text of a unit that tries the same setting while the present one serves.
@@ -146,7 +152,7 @@ import signal
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.prositronic.infra.plugins.module_utils.instance.files import InstanceFiles, Setting
+from ansible_collections.prositronic.infra.plugins.module_utils.instance.files import FORMS, InstanceFiles, Setting
 from ansible_collections.prositronic.infra.plugins.module_utils.instance.probe import QUESTIONS, Address
 from ansible_collections.prositronic.infra.plugins.module_utils.instance.switch import Instance, SwitchFailed, Wanted
 from ansible_collections.prositronic.infra.plugins.module_utils.instance.systemd import Systemd, SystemdError
@@ -158,6 +164,7 @@ def main() -> None:
             "name": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "unit": {"type": "str"},
+            "form": {"type": "str", "choices": list(FORMS), "default": "unit"},
             "trial_unit": {"type": "str"},
             "api_keys": {"type": "list", "elements": "str", "default": [], "no_log": True},
             "address": {"type": "str", "default": "127.0.0.1"},
@@ -199,7 +206,7 @@ def _present(module: AnsibleModule, instance: Instance) -> dict[str, t.Any]:
         "changed": changed,
         "outdated": changed,
         "url": wanted.address.url,
-        "diff": _diff(instance.files.unit, before, wanted.setting),
+        "diff": _diff(instance.files, before, wanted.setting),
     }
 
 
@@ -209,7 +216,7 @@ def _absent(module: AnsibleModule, instance: Instance) -> dict[str, t.Any]:
     if exists and not module.check_mode:
         _go_on_alone()
         instance.remove()
-    return {"changed": exists, "diff": _diff(instance.files.unit, before, None)}
+    return {"changed": exists, "diff": _diff(instance.files, before, None)}
 
 
 def _wanted(module: AnsibleModule) -> Wanted:
@@ -219,7 +226,7 @@ def _wanted(module: AnsibleModule) -> Wanted:
         if not key.strip() or key != key.strip() or key.startswith("#") or "\n" in key:
             module.fail_json(msg="api_keys: a key is one line without space around it, and does not begin with #")
     return Wanted(
-        setting=Setting(given["unit"], "".join(f"{key}\n" for key in keys) if keys else None),
+        setting=Setting(given["unit"], "".join(f"{key}\n" for key in keys) if keys else None, given["form"]),
         trial=given["trial_unit"],
         trial_address=Address(f"/run/llama-server-{given['name']}-trial/socket.sock", 0, given["prefix"]),
         address=Address(given["address"], given["port"], given["prefix"], given["tls"]),
@@ -230,15 +237,12 @@ def _wanted(module: AnsibleModule) -> Wanted:
     )
 
 
-def _diff(path: str, before: Setting | None, after: Setting | None) -> list[dict[str, str]]:
-    shown = [
-        {
-            "before_header": path,
-            "after_header": path,
-            "before": before.unit if before else "",
-            "after": after.unit if after else "",
-        }
-    ]
+def _diff(files: InstanceFiles, before: Setting | None, after: Setting | None) -> list[dict[str, str]]:
+    shown = []
+    for form, path in files.units.items():
+        texts = [setting.unit if setting and setting.form == form else "" for setting in (before, after)]
+        if texts != ["", ""]:
+            shown.append({"before_header": path, "after_header": path, "before": texts[0], "after": texts[1]})
     if (before and before.api_keys) != (after and after.api_keys):
         # That they differ is no secret
         shown.append({"before": "", "after": "", "prepared": "api_keys: changed\n"})

@@ -16,16 +16,34 @@ import os
 import tempfile
 import typing as t
 
-UNITS = "/etc/systemd/system"
 RUNTIME_UNITS = "/run/systemd/system"
 KEYS = "/etc/prositronic/llama-server"
 
 
+class Form(t.NamedTuple):
+    """A way to write an instance down: where, with which suffix, and how its copy is called."""
+
+    folder: str
+    suffix: str
+    copy: str
+
+
+# A quadlet is what podman's generator makes a unit of the same name from. Where there are both, systemd takes the unit.
+FORMS = {
+    "unit": Form("/etc/systemd/system", "service", "unit"),
+    "quadlet": Form("/etc/containers/systemd", "container", "container"),
+}
+
+
 class Setting(t.NamedTuple):
-    """What an instance is started from: the text of its unit, and of the file of its keys (None: no key is needed)."""
+    """What an instance is started from: the text of its unit, and of the file of its keys (None: no key is needed).
+
+    `form` is one of FORMS.
+    """
 
     unit: str
     api_keys: str | None
+    form: str = "unit"
 
 
 class InstanceFiles:
@@ -37,44 +55,51 @@ class InstanceFiles:
         self.state_folder = state_folder
         self.unit_name = f"llama-server-{name}.service"
         self.trial_name = f"llama-server-{name}-trial.service"
-        self.unit = self._at(f"{UNITS}/{self.unit_name}")
+        self.units = {
+            form: self._at(f"{each.folder}/llama-server-{name}.{each.suffix}") for form, each in FORMS.items()
+        }
         self.trial = self._at(f"{RUNTIME_UNITS}/{self.trial_name}")
         self.api_keys = self._at(f"{KEYS}/{name}.keys")
         self.instances = self._at(f"{state_folder}/instances")
         self.record = f"{self.instances}/{name}.json"
         self.good = f"{self.instances}/{name}.good"
+        self._good_units = {form: f"{self.good}/{each.copy}" for form, each in FORMS.items()}
 
     def _at(self, path: str) -> str:
         return os.path.join(self._root, path.lstrip("/"))
 
     def installed(self) -> Setting | None:
         """Return what systemd would start now."""
-        return _setting(self.unit, self.api_keys)
+        return _setting(self.units, self.api_keys)
 
     def last_good(self) -> Setting | None:
         """Return what last passed the check."""
-        return _setting(f"{self.good}/unit", f"{self.good}/api-keys")
+        return _setting(self._good_units, f"{self.good}/api-keys")
 
     def install(self, setting: Setting) -> None:
         """Let systemd start this from now on; the keys come first, since a unit without its keys would not start."""
         if setting.api_keys is not None:
             write(self.api_keys, setting.api_keys, 0o600, folder_mode=0o700)
-        write(self.unit, setting.unit, 0o644)
+        write(self.units[setting.form], setting.unit, 0o644)
+        for form in FORMS.keys() - {setting.form}:
+            _remove(self.units[form])
         if setting.api_keys is None:
             _remove(self.api_keys)
 
     def commit(self, setting: Setting) -> None:
         """Remember that this passed the check. The unit comes last: without it the copy does not count."""
-        _remove(f"{self.good}/unit")
+        for path in self._good_units.values():
+            _remove(path)
         if setting.api_keys is None:
             _remove(f"{self.good}/api-keys")
         else:
             write(f"{self.good}/api-keys", setting.api_keys, 0o600, folder_mode=0o700)
-        write(f"{self.good}/unit", setting.unit, 0o600, folder_mode=0o700)
+        write(self._good_units[setting.form], setting.unit, 0o600, folder_mode=0o700)
 
     def uninstall(self) -> None:
         """Remove everything of the instance but what systemd itself keeps."""
-        for path in (self.trial, self.unit, self.api_keys, f"{self.good}/api-keys", f"{self.good}/unit", self.record):
+        copies = (f"{self.good}/api-keys", *self._good_units.values())
+        for path in (self.trial, *self.units.values(), self.api_keys, *copies, self.record):
             _remove(path)
         # The last one leaves no folder either
         for path in (f"{self.good}/unit", self.record, self.api_keys):
@@ -84,7 +109,7 @@ class InstanceFiles:
 
     def exists(self) -> bool:
         """Say whether anything of the instance is there."""
-        return any(map(os.path.lexists, (self.trial, self.unit, self.api_keys, self.good, self.record)))
+        return any(map(os.path.lexists, (self.trial, *self.units.values(), self.api_keys, self.good, self.record)))
 
     def others(self) -> list[str]:
         """Return the names of the other instances on this host, sorted."""
@@ -133,9 +158,12 @@ def write(path: str, text: str, mode: int, folder_mode: int = 0o755) -> None:
         raise
 
 
-def _setting(unit: str, api_keys: str) -> Setting | None:
-    text = read(unit)
-    return None if text is None else Setting(text, read(api_keys))
+def _setting(units: dict[str, str], api_keys: str) -> Setting | None:
+    for form, path in units.items():
+        text = read(path)
+        if text is not None:
+            return Setting(text, read(api_keys), form)
+    return None
 
 
 def _remove(path: str) -> None:

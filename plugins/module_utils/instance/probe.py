@@ -6,10 +6,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import json
-import os
 import socket
 import ssl
 import typing as t
@@ -18,7 +16,6 @@ import typing as t
 _ANY = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}
 _LOOK_SECONDS = 5.0
 _LIMIT_BYTES = 1 << 22
-_LISTEN = "0A"  # in /proc/net/tcp
 
 # What shows that a model computes: path, question, and the key of the answer that has to hold something
 QUESTIONS: dict[str, tuple[str, dict[str, t.Any], str]] = {
@@ -107,23 +104,6 @@ def is_taken(address: Address) -> bool:
     except OSError:
         return False
     return True
-
-
-def listens(pid: int, port: int) -> bool:
-    """Say whether it is this process that listens on a TCP port."""
-    sockets = set()
-    for family in ("tcp", "tcp6"):
-        with contextlib.suppress(OSError), open(f"/proc/{pid}/net/{family}", encoding="ascii") as table:
-            for line in table.readlines()[1:]:
-                fields = line.split()
-                if fields[3] == _LISTEN and int(fields[1].rpartition(":")[2], 16) == port:
-                    sockets.add(f"socket:[{fields[9]}]")
-    held = set()
-    with contextlib.suppress(OSError):
-        for handle in os.listdir(f"/proc/{pid}/fd"):
-            with contextlib.suppress(OSError):
-                held.add(os.readlink(f"/proc/{pid}/fd/{handle}"))
-    return bool(sockets & held)
 
 
 def ask(

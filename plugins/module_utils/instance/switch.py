@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import time
 import typing as t
 
@@ -22,7 +23,7 @@ from ..host_files import Files
 from . import probe
 from .files import InstanceFiles, Setting, read, record_text, write
 from .probe import Address, NoAnswer
-from .systemd import Systemd
+from .systemd import Systemd, SystemdError
 
 _POLL_SECONDS = 0.25
 _TRIAL_SECONDS = 300.0
@@ -112,8 +113,13 @@ class Instance:
 
     def _refuse_taken_port(self, wanted: Wanted) -> None:
         """Refuse a port on which something else listens, before the present instance is stopped for it."""
-        unit = self.systemd.show(self.files.unit_name)
-        own = unit.runs and probe.listens(unit.main_pid, wanted.address.port)
+        installed = self.files.installed()
+        # Whose process listens cannot be seen from here where it runs in a container
+        own = (
+            installed is not None
+            and self.systemd.show(self.files.unit_name).runs
+            and re.search(rf"--port {wanted.address.port}\b", installed.unit)
+        )
         if not own and probe.is_taken(wanted.address):
             raise SwitchFailed(f"something else listens on {wanted.address} already; choose another port", [], False)
 
@@ -137,7 +143,10 @@ class Instance:
 
     def _start(self, wanted: Wanted) -> tuple[str | None, list[str]]:
         """Start what is installed; return what is wrong with it, None for nothing, and its log then."""
-        self.systemd.restart(self.files.unit_name)
+        try:
+            self.systemd.restart(self.files.unit_name)
+        except SystemdError as refusal:
+            return str(refusal), []
         problem = self._wait(self.files.unit_name, wanted.address, wanted.start_seconds)
         if problem is None:
             try:

@@ -21,13 +21,17 @@ class SystemdError(Exception):
 
 
 class Unit(t.NamedTuple):
-    """A unit as systemd knows it now. `restarts` counts those that systemd made by itself since the last start."""
+    """A unit as systemd knows it now. `restarts` counts those that systemd made by itself since the last start.
+
+    `enabled` is whether it starts at boot; one that a generator makes does, and cannot be enabled or disabled.
+    """
 
     load: str
     active: str
     sub: str
     result: str
     enabled: bool
+    generated: bool
     restarts: int
     main_pid: int
     invocation: str
@@ -83,7 +87,8 @@ class Systemd:
             values["ActiveState"],
             values["SubState"],
             values["Result"],
-            values["UnitFileState"] == "enabled",
+            values["UnitFileState"] in ("enabled", "generated"),
+            values["UnitFileState"] == "generated",
             int(values["NRestarts"] or 0),
             int(values["MainPID"] or 0),
             values["InvocationID"],
@@ -115,11 +120,13 @@ class Systemd:
 
     def enable(self, unit: str) -> None:
         """Start a unit at boot."""
-        self._run("enable", "--quiet", "--", unit)
+        if not self.show(unit).generated:
+            self._run("enable", "--quiet", "--", unit)
 
     def disable(self, unit: str) -> None:
         """Do not start a unit at boot; one that is not enabled is left as it is."""
-        if self.show(unit).enabled:
+        shown = self.show(unit)
+        if shown.enabled and not shown.generated:
             self._run("disable", "--quiet", "--", unit)
 
     def clean(self, unit: str) -> None:

@@ -51,6 +51,22 @@ class Backend:
         return [*self.environment, f"{self.visible}={self.visible_prefix}{','.join(names)}"]
 
 
+def container_devices(backend: str, gpus: t.Sequence[Gpu]) -> list[str]:
+    """Return what a container needs of these GPUs: NVIDIA's by their CDI names, which its toolkit makes, others' device nodes.
+
+    :raises ContractError: for an NVIDIA GPU whose uuid is not known.
+    """
+    devices: dict[str, None] = {}
+    for gpu in gpus:
+        if gpu.vendor == "nvidia":
+            if not gpu.uuid:
+                raise ContractError(f"gpus[{gpu.index}] of this host has no uuid, by which a container would be given it")
+            devices[f"nvidia.com/gpu={gpu.uuid}"] = None
+        else:
+            devices.update(dict.fromkeys(("/dev/kfd", "/dev/dri") if backend == "rocm" else ("/dev/dri",)))
+    return list(devices)
+
+
 # CUDA's own order of devices is by speed, and nvidia-smi's by PCI bus. AMD's runtime takes uuids in ROCR_VISIBLE_DEVICES only.
 _CUDA = Backend(visible="CUDA_VISIBLE_DEVICES", environment=("CUDA_DEVICE_ORDER=PCI_BUS_ID",), device_allow=_NVIDIA)
 BACKENDS: dict[str, Backend] = {

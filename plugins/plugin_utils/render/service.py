@@ -15,8 +15,9 @@ from ..contract.host import Gpu, InferenceHost
 from ..contract.plan import Plan
 from . import network, systemd
 from .arguments import Words, option_lines
-from .backends import BACKENDS
+from .backends import BACKENDS, container_devices
 from .command_line import host_version, version_options, with_options
+from .container import SECRETS, own_options, run_options
 
 # A model is loaded at the rate of its disk, a network's or a hard disk's at worst; the rest is for making contexts.
 _SLOWEST_BYTES_PER_SECOND = 50_000_000
@@ -38,7 +39,7 @@ _TRIAL = {
 _OF_PLACEMENT = {
     *("batch_size", "cache_ram", "cpu_moe", "gpu_layers", "kv_offload", "main_gpu", "mmproj", "mmproj_offload"),
     *("n_cpu_moe", "no_host", "no_kv_offload", "no_kv_unified", "no_mmproj_offload", "no_repack", "no_warmup", "numa"),
-    *("override_tensor", "port", "split_mode", "ssl_cert_file", "ssl_key_file", "tensor_split", "ubatch_size"),
+    *("api_key_file", "override_tensor", "port", "split_mode", "ssl_cert_file", "ssl_key_file", "tensor_split", "ubatch_size"),
 }
 
 
@@ -54,6 +55,8 @@ def llama_server_service(
     options: t.Any = None,
     environment: t.Any = None,
     clients: t.Any = None,
+    mounts: t.Any = None,
+    credentials: t.Any = None,
 ) -> dict[str, t.Any]:
     """Return what the unit `llama-server-NAME.service` says to run a plan on a host, each value quoted for systemd.
 
@@ -62,6 +65,8 @@ def llama_server_service(
     :param version: what `llama-server --version` prints there, `help` what `--help` does; default is the plan's version.
     :param environment: more variables of the environment; those that choose the devices cannot be given again.
     :param clients: networks, as 10.0.0.0/8, that may reach the port; default is this host alone where `address` is.
+    :param mounts: folders that a container sees beside that of the model; None where there is no container.
+    :param credentials: files that only root may read, by the option that takes them, such as `ssl_key_file`.
     :raises ValueError: in one sentence, for what cannot be started like that.
     """
     planned = Plan.read(plan, "plan")
@@ -73,12 +78,24 @@ def llama_server_service(
     table = version_options(engine, help)
     launch = planned.launch.plain() | {"port": None, "alias": None}
     named = {"alias": name, **(options or {})}
-    full = with_options(launch, named, model=model, host=address, port=port, fit="off")
+    secret = _credentials(credentials or {})
+    full = with_options(launch, named, model=model, host=address, port=port, fit="off", **secret)
+    variables = _environment(backend.selection(gpus), environment or {})
+    in_container, in_container_only = [], []
+    place = "%d/"
+    if mounts is not None:
+        folders = [posixpath.dirname(model), *mounts]
+        in_container = run_options(folders, container_devices(planned.engine.backend, gpus), variables)
+        in_container_only = own_options(name, secret)
+        place = SECRETS
     return {
         "engine": engine,
-        "command": _lines(option_lines(full, table)),
+        "command": _lines(option_lines(full, table), secret, place),
         "trial_command": _lines(option_lines(_trial(full, name), table)),
-        "environment": _environment(backend.selection(gpus), environment or {}),
+        "credentials": [systemd.word(f"{option}:{path}") for option, path in secret.items()],
+        "environment": [systemd.word(f"{name}={value}") for name, value in variables.items()],
+        "container_options": _lines(in_container),
+        "container_own_options": _lines(in_container_only),
         "addresses": network.allowed(address, clients or []),
         "model_folder": systemd.word(posixpath.dirname(model)),
         "uses_gpu": bool(gpus),
@@ -128,20 +145,35 @@ def _trial(launch: dict[str, t.Any], name: str) -> dict[str, t.Any]:
     return {**kept, **_TRIAL, "host": f"/run/llama-server-{name}-trial/socket.sock"}
 
 
-def _environment(selection: list[str], more: t.Any) -> list[str]:
-    """Return assignments for Environment=, each a word of it."""
+def _environment(selection: list[str], more: t.Any) -> dict[str, str]:
+    """Return the variables of the environment: those that choose the devices, then `more`, sorted."""
     if not isinstance(more, dict):
         raise ContractError("environment: give a mapping of names to values, such as {GGML_CUDA_P2P: 1}")
-    chosen = {text.partition("=")[0] for text in selection}
-    for name, value in more.items():
+    variables = dict(text.split("=", 1) for text in selection)
+    for name, value in sorted(more.items(), key=str):
         if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", str(name)):
             raise ContractError("environment: names are letters, digits and underscores, and begin with no digit")
-        if name in chosen:
+        if name in variables:
             raise ContractError(f"environment: {name} is decided by the plan, which binds the instance to its GPUs")
         if not isinstance(value, (str, int, float)) or isinstance(value, bool):
             raise ContractError(f"environment: {name} must be text or a number")
-    return [systemd.word(text) for text in (*selection, *(f"{name}={value}" for name, value in sorted(more.items())))]
+        variables[name] = str(value)
+    return variables
 
 
-def _lines(options: t.Sequence[Words]) -> list[str]:
-    return [systemd.words(words, command=True) for words in options]
+def _credentials(given: t.Any) -> dict[str, str]:
+    if not isinstance(given, dict):
+        raise ContractError("credentials: give a mapping of options to files, such as {ssl_key_file: /etc/ssl/private/x.pem}")
+    for option, path in given.items():
+        if not isinstance(path, str) or not re.fullmatch(r"/[^:\x00-\x1f]+", path):
+            raise ContractError(f"credentials: {option} must be the absolute path of a file, without colons")
+    return dict(given)
+
+
+def _lines(options: t.Sequence[Words], secret: t.Container[str] = (), place: str = "") -> list[str]:
+    """Return options as lines of a command; files of `secret` are found at `place`, by the name of their option."""
+    lines = []
+    for words in options:
+        key = words[0].lstrip("-").replace("-", "_")
+        lines.append(f"{words[0]} {place}{key}" if key in secret else systemd.words(words, command=True))
+    return lines

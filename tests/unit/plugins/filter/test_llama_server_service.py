@@ -115,6 +115,36 @@ def test_more_environment_stays_in_its_place():
     assert answer["environment"][2:] == ["A=1", '"B=x\\" %%n\\nUser=root"']
 
 
+def test_secrets_are_handed_on_as_credentials():
+    answer = service("credentials={'api_key_file': '/etc/keys', 'ssl_key_file': '/etc/ssl/100%.pem'}")
+    assert answer["credentials"] == ["api_key_file:/etc/keys", '"ssl_key_file:/etc/ssl/100%%.pem"']
+    assert "--api-key-file %d/api_key_file" in answer["command"]
+    assert not [line for line in answer["trial_command"] if "key" in line]
+
+
+def test_a_container_sees_the_model_its_gpus_and_nothing_else():
+    answer = service(
+        "mounts=['/srv/$x'], environment={'A': '1 $B'}, credentials={'api_key_file': '/etc/keys'}"
+    )
+    for line in (
+        "--network host",
+        "--read-only",
+        "--cap-drop ALL",
+        "--volume /srv:/srv:ro",
+        '--volume "/srv/$$x:/srv/$$x:ro"',
+        "--device nvidia.com/gpu=GPU-0000",
+        "--env CUDA_VISIBLE_DEVICES=GPU-0000",
+        '--env "A=1 $$B"',
+    ):
+        assert line in answer["container_options"]
+    assert "--volume /etc/keys:/run/llama-server/api_key_file:ro" in answer["container_own_options"]
+    assert "--api-key-file /run/llama-server/api_key_file" in answer["command"]
+    amd = machine(gpu(0, vendor="amd", compute_capability=None)) | {"driver": {"vendor": "amd"}}
+    planned = answers.model_fit(amd, model="qwen3-8b", quant="Q4_K_M")
+    options = service("mounts=[]", planned=planned, host=amd)["container_options"]
+    assert [line for line in options if "--device" in line] == ["--device /dev/kfd", "--device /dev/dri"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "changes", "error"),
     [
@@ -125,6 +155,9 @@ def test_more_environment_stays_in_its_place():
         ("environment={'A B': '1'}", {}, "environment: names are letters"),
         ("address='0.0.0.0; touch'", {}, "address: give an IP address"),
         ("clients=['everybody']", {}, "clients: give networks"),
+        ("mounts=['/srv:/etc']", {}, "mounts: give absolute paths"),
+        ("credentials={'ssl_key_file': 'x.pem'}", {}, "ssl_key_file must be the absolute path"),
+        ("credentials={'api_key_file': '/k'}, options={'api_key_file': '/x'}", {}, "'api_key_file' is decided by the plan"),
         ("", {"host": machine()}, "plan: it uses GPU 0, and this host has 0 GPUs"),
         ("", {"host": machine(gpu(0, uuid=None)), "planned": shared_plan()}, "has no uuid"),
         ("", {"host": machine(gpu(0, uuid="GPU-other"))}, "GPU 0 of this host is another one now"),

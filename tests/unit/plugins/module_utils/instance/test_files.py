@@ -39,6 +39,21 @@ def test_what_is_installed_and_what_passed_are_told_apart(files):
     assert not os.path.exists(files.api_keys)
 
 
+def test_one_form_takes_the_place_of_the_other(files):
+    container = Setting("[Container]\n", None, "quadlet")
+    files.install(OLD)
+    files.commit(OLD)
+    files.install(container)
+    # The unit would have come first
+    assert files.installed() == container
+    assert files.last_good() == OLD
+    files.commit(container)
+    assert files.last_good() == container
+    files.install(OLD)
+    assert files.installed() == OLD
+    assert not os.path.exists(files.units["quadlet"])
+
+
 def test_keys_are_private(files):
     files.install(NEW)
     files.commit(NEW)
@@ -46,7 +61,7 @@ def test_keys_are_private(files):
     assert mode(os.path.dirname(files.api_keys)) == 0o700
     assert mode(f"{files.good}/api-keys") == 0o600
     assert mode(files.good) == 0o700
-    assert mode(files.unit) == 0o644
+    assert mode(files.units["unit"]) == 0o644
 
 
 def test_nothing_is_left(files, tmp_path):
@@ -84,4 +99,4 @@ def test_a_write_that_fails_leaves_what_was_there(files, monkeypatch):
         files.install(NEW)
     monkeypatch.undo()
     assert files.installed() == OLD
-    assert [name for name in os.listdir(os.path.dirname(files.unit)) if name.startswith(".")] == []
+    assert [name for name in os.listdir(os.path.dirname(files.units["unit"])) if name.startswith(".")] == []
