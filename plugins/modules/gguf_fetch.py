@@ -270,8 +270,7 @@ def _present(module: AnsibleModule) -> None:
     manifest = place.manifest()
     changed = manifest is None
     if manifest is None and module.check_mode:
-        path = os.path.join(place.final, _expected_name(given))
-        module.exit_json(changed=True, path=path, files=[], removed=[])
+        module.exit_json(changed=True, path=_expected_path(given, place), files=[], removed=[])
     if manifest is None:
         manifest = _fetch(module, place)
     removed = _remove_others(module, place) if given["remove_others"] else []
@@ -360,13 +359,17 @@ def _request(module: AnsibleModule) -> dict[str, t.Any]:
     return {"kind": "quantize", "source": {**made, "name": f"{base}-{made['type']}.gguf"}}
 
 
-def _expected_name(given: dict[str, t.Any]) -> str:
-    """Return how the file to load will be called, as far as the request tells."""
+def _expected_path(given: dict[str, t.Any], place: shelf.Shelf) -> str:
+    """Return where the file to load will be, as far as the request tells."""
+    if given["path"] and given["path_method"] == "link":
+        return os.path.realpath(given["path"])
     if given["hub"]:
-        return min(given["hub"]["files"]) if given["hub"]["files"] else f"{given['hub']['quant']}.gguf"
-    if given["files"]:
-        return min(_name(file["url"]) for file in given["files"])
-    return posixpath.basename(given["path"] or given["quantize"]["input"])
+        name = min(given["hub"]["files"]) if given["hub"]["files"] else f"{given['hub']['quant']}.gguf"
+    elif given["files"]:
+        name = min(_name(file["url"]) for file in given["files"])
+    else:
+        name = posixpath.basename(given["path"] or given["quantize"]["input"])
+    return os.path.join(place.final, name)
 
 
 def _name(url: str) -> str:

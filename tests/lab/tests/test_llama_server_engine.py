@@ -40,6 +40,7 @@ def site(module_lab, host):
 def test_check_mode_on_a_host_that_has_nothing(site, host):
     play = site(play={"check_mode": True})
     assert "+ExecStart=/usr/bin/llama-server" in play.output
+    # apt does not look for new packages in check mode, and says so
     assert host.run("ls /usr/bin/llama-server /var/lib/prositronic", must_pass=False).stdout == ""
 
 
