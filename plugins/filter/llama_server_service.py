@@ -122,9 +122,14 @@ _value:
       description: Addresses for C(IPAddressAllow=), empty where everybody may reach the port.
       type: list
       elements: str
-    model_folder:
-      description: Folder of the model, for C(RequiresMountsFor=).
-      type: str
+    texts:
+      description: Assignments for C(SetCredential=).
+      type: list
+      elements: str
+    model_folders:
+      description: Folders of the models, for C(RequiresMountsFor=).
+      type: list
+      elements: str
     uses_gpu:
       description: Whether the plan uses a GPU.
       type: bool

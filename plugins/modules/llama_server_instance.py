@@ -87,6 +87,11 @@ options:
     type: str
     choices: [completion, embedding, rerank]
     default: completion
+  models:
+    description: Names of the models that a router serves. Each has to be loaded and to compute.
+    type: list
+    elements: str
+    default: []
   start_timeout:
     description: Seconds until the model has to be loaded.
     type: int
@@ -172,6 +177,7 @@ def main() -> None:
             "prefix": {"type": "str", "default": ""},
             "tls": {"type": "bool", "default": False},
             "question": {"type": "str", "choices": list(QUESTIONS), "default": "completion"},
+            "models": {"type": "list", "elements": "str", "default": []},
             "start_timeout": {"type": "int", "default": 600},
             "record": {"type": "dict"},
             "state_folder": {"type": "path", "default": "/var/lib/prositronic"},
@@ -231,6 +237,7 @@ def _wanted(module: AnsibleModule) -> Wanted:
         trial_address=Address(f"/run/llama-server-{given['name']}-trial/socket.sock", 0, given["prefix"]),
         address=Address(given["address"], given["port"], given["prefix"], given["tls"]),
         question=given["question"],
+        models=given["models"],
         key=keys[0] if keys else None,
         start_seconds=float(given["start_timeout"]),
         record=given["record"],

@@ -62,18 +62,19 @@ SERVE = """
 
 
 def plans(
-    lab: Lab, model_path: str, wishes: Sequence[Mapping[str, Any]]
+    lab: Lab, model_path: str, wishes: Sequence[Mapping[str, Any]], play: str = PLAN
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Plans of a model on a host, one for each wish, of one thread each, and the host's facts.
 
+    play: PLAN for another pattern of hosts, where the lab has several.
     A wish may have `host` (another machine than the one asked), `name`, `context` (1024) and `allow`.
     """
-    play = lab.play(PLAN, variables={"model_path": model_path, "wishes": list(wishes)})
-    made = [each["plan"] for each in play.task("Plan")["results"]]
+    ran = lab.play(play, variables={"model_path": model_path, "wishes": list(wishes)})
+    made = [each["plan"] for each in ran.task("Plan")["results"]]
     for plan in made:
         # More threads than idle processors wait for each other
         plan["launch"]["threads"] = 1
-    return made, play.task("Facts")["ansible_facts"]["inference_host"]
+    return made, ran.task("Facts")["ansible_facts"]["inference_host"]
 
 
 class Instance:

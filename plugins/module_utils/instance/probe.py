@@ -79,17 +79,32 @@ def is_ready(address: Address) -> bool:
         return False
 
 
-def answers(address: Address, question: str, key: str | None, seconds: float) -> None:
-    """Let the model compute a few tokens.
+def answers(address: Address, question: str, key: str | None, seconds: float, model: str | None = None) -> None:
+    """Let a model compute a few tokens; `model` is its name where there are several.
 
     :raises NoAnswer: it does not.
     """
     path, body, wanted = QUESTIONS[question]
-    status, _text, answer = ask(address, "POST", path, body, key, seconds)
+    status, _text, answer = ask(address, "POST", path, {**body, "model": model} if model else body, key, seconds)
+    of = f" for {model}" if model else ""
     if status != 200:
-        raise NoAnswer(f"answers {status} to {path}")
+        raise NoAnswer(f"answers {status} to {path}{of}")
     if not (isinstance(answer, dict) and answer.get(wanted)):
-        raise NoAnswer(f"answers {path} without {wanted}")
+        raise NoAnswer(f"answers {path}{of} without {wanted}")
+
+
+def loading(address: Address, models: t.Sequence[str], key: str | None) -> list[str]:
+    """Return those models of a router that are not loaded yet.
+
+    :raises NoAnswer: one of them cannot be, or is not there.
+    """
+    _status, _text, answer = ask(address, "GET", "/v1/models", None, key, _LOOK_SECONDS)
+    listed = answer.get("data") if isinstance(answer, dict) else None
+    states = {each["id"]: each.get("status") or {} for each in listed or [] if isinstance(each, dict) and "id" in each}
+    for name in models:
+        if name not in states or states[name].get("failed"):
+            raise NoAnswer(f"has not loaded {name}")
+    return [name for name in models if states[name].get("value") != "loaded"]
 
 
 def asks_for_key(address: Address) -> bool:

@@ -42,7 +42,10 @@ class SwitchFailed(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Wanted:
-    """What shall serve. `trial` is the text of a unit like it that takes nothing from the present one."""
+    """What shall serve. `trial` is the text of a unit like it that takes nothing from the present one.
+
+    `models` are the names of a router's models, none for a server of one model.
+    """
 
     setting: Setting
     trial: str | None
@@ -52,6 +55,7 @@ class Wanted:
     key: str | None
     start_seconds: float
     record: dict[str, t.Any]
+    models: t.Sequence[str] = ()
 
 
 class Instance:
@@ -84,8 +88,7 @@ class Instance:
         if wanted.trial is not None:
             self._try(wanted, wanted.trial)
         before = self.files.last_good()
-        self.files.install(wanted.setting)
-        self.systemd.reload()
+        self._install(wanted.setting)
         problem, log = self._start(wanted)
         if problem is None:
             self.files.commit(wanted.setting)
@@ -123,6 +126,14 @@ class Instance:
         if not own and probe.is_taken(wanted.address):
             raise SwitchFailed(f"something else listens on {wanted.address} already; choose another port", [], False)
 
+    def _install(self, setting: Setting) -> None:
+        installed = self.files.installed()
+        if installed is not None and installed.form != setting.form:
+            # By which it starts at boot would outlive it
+            self.systemd.disable(self.files.unit_name)
+        self.files.install(setting)
+        self.systemd.reload()
+
     def _try(self, wanted: Wanted, unit: str) -> None:
         name = self.files.trial_name
         write(self.files.trial, unit, 0o644)
@@ -150,17 +161,30 @@ class Instance:
         problem = self._wait(self.files.unit_name, wanted.address, wanted.start_seconds)
         if problem is None:
             try:
-                probe.answers(wanted.address, wanted.question, wanted.key, _ANSWER_SECONDS)
+                self._wait_for_models(wanted)
+                for model in wanted.models or [None]:
+                    probe.answers(wanted.address, wanted.question, wanted.key, _ANSWER_SECONDS, model)
                 if wanted.key is not None and not probe.asks_for_key(wanted.address):
                     problem = "the server is ready, but serves without a key"
             except NoAnswer as silent:
                 problem = f"the server is ready, but {silent}"
         return problem, self._log(self.files.unit_name) if problem else []
 
+    def _wait_for_models(self, wanted: Wanted) -> None:
+        """Wait until a router has loaded its models, since it is ready before.
+
+        :raises NoAnswer: it has not.
+        """
+        deadline = time.monotonic() + wanted.start_seconds
+        while wanted.models and (missing := probe.loading(wanted.address, wanted.models, wanted.key)):
+            if time.monotonic() >= deadline:
+                raise NoAnswer(f"has not loaded {', '.join(missing)} after {wanted.start_seconds:.0f} s")
+            time.sleep(_POLL_SECONDS)
+
     def _restore(self, before: Setting, wanted: Wanted) -> str | None:
         """Bring back what served before; return what is wrong with it, None when systemd finds it ready."""
-        self.files.install(before)
-        self.systemd.reload()
+        self._install(before)
+        self.systemd.enable(self.files.unit_name)
         self.systemd.restart(self.files.unit_name)
         # Its own unit knows where it listens: it counts as started once /health answers there
         problem = self._wait(self.files.unit_name, None, wanted.start_seconds)

@@ -60,7 +60,9 @@ def container_devices(backend: str, gpus: t.Sequence[Gpu]) -> list[str]:
     for gpu in gpus:
         if gpu.vendor == "nvidia":
             if not gpu.uuid:
-                raise ContractError(f"gpus[{gpu.index}] of this host has no uuid, by which a container would be given it")
+                raise ContractError(
+                    f"gpus[{gpu.index}] of this host has no uuid, by which a container would be given it"
+                )
             devices[f"nvidia.com/gpu={gpu.uuid}"] = None
         else:
             devices.update(dict.fromkeys(("/dev/kfd", "/dev/dri") if backend == "rocm" else ("/dev/dri",)))

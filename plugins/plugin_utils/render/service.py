@@ -7,21 +7,16 @@
 from __future__ import annotations
 
 import posixpath
-import re
 import typing as t
 
 from ..contract.base import ContractError
 from ..contract.host import Gpu, InferenceHost
 from ..contract.plan import Plan
-from . import network, systemd
+from . import systemd, unit
 from .arguments import Words, option_lines
-from .backends import BACKENDS, container_devices
+from .backends import container_devices
 from .command_line import host_version, version_options, with_options
 from .container import SECRETS, own_options, run_options
-
-# A model is loaded at the rate of its disk, a network's or a hard disk's at worst; the rest is for making contexts.
-_SLOWEST_BYTES_PER_SECOND = 50_000_000
-_START_SECONDS = 120
 
 # Enough for llama-server to read the whole description of a model and to make a context, and next to no memory.
 _TRIAL = {
@@ -35,11 +30,20 @@ _TRIAL = {
     "warmup": False,
     "repack": False,
 }
-# Options that place a model, which mean nothing without devices, and other names of those above
+# Options that place a model, which mean nothing without devices, those of the door, and other names of those above
 _OF_PLACEMENT = {
     *("batch_size", "cache_ram", "cpu_moe", "gpu_layers", "kv_offload", "main_gpu", "mmproj", "mmproj_offload"),
     *("n_cpu_moe", "no_host", "no_kv_offload", "no_kv_unified", "no_mmproj_offload", "no_repack", "no_warmup", "numa"),
-    *("api_key_file", "override_tensor", "port", "split_mode", "ssl_cert_file", "ssl_key_file", "tensor_split", "ubatch_size"),
+    *(
+        "api_key_file",
+        "override_tensor",
+        "port",
+        "split_mode",
+        "ssl_cert_file",
+        "ssl_key_file",
+        "tensor_split",
+        "ubatch_size",
+    ),
 }
 
 
@@ -73,51 +77,31 @@ def llama_server_service(
     if planned.launch is None or planned.memory is None:
         raise ContractError(f"plan: {planned.model.id} does not fit here ({planned.limit}); nothing can be started")
     gpus = gpus_of(planned, InferenceHost.read(host, "host"))
-    backend = BACKENDS[planned.engine.backend]
+    backend = planned.engine.backend
     engine = host_version(version, planned.engine.version)
     table = version_options(engine, help)
     launch = planned.launch.plain() | {"port": None, "alias": None}
     named = {"alias": name, **(options or {})}
-    secret = _credentials(credentials or {})
+    secret = unit.credentials(credentials)
     full = with_options(launch, named, model=model, host=address, port=port, fit="off", **secret)
-    variables = _environment(backend.selection(gpus), environment or {})
-    in_container, in_container_only = [], []
-    place = "%d/"
+    variables = unit.environment(backend, gpus, environment)
+    in_container: list[Words] = []
+    in_container_only: list[Words] = []
     if mounts is not None:
         folders = [posixpath.dirname(model), *mounts]
-        in_container = run_options(folders, container_devices(planned.engine.backend, gpus), variables)
+        in_container = run_options(folders, container_devices(backend, gpus), variables)
         in_container_only = own_options(name, secret)
-        place = SECRETS
+    served = unit.Served(planned, model, gpus)
     return {
         "engine": engine,
-        "command": _lines(option_lines(full, table), secret, place),
-        "trial_command": _lines(option_lines(_trial(full, name), table)),
+        "command": unit.command_lines(option_lines(full, table), secret, "%d/" if mounts is None else SECRETS),
+        "trial_command": unit.command_lines(option_lines(_trial(full, name), table)),
         "credentials": [systemd.word(f"{option}:{path}") for option, path in secret.items()],
-        "environment": [systemd.word(f"{name}={value}") for name, value in variables.items()],
-        "container_options": _lines(in_container),
-        "container_own_options": _lines(in_container_only),
-        "addresses": network.allowed(address, clients or []),
-        "model_folder": systemd.word(posixpath.dirname(model)),
-        "uses_gpu": bool(gpus),
-        "device_allow": list(backend.device_allow) if gpus else [],
-        "user_groups": list(backend.user_groups) if gpus else [],
-        "writes_code": backend.writes_code and bool(gpus),
-        "locks_memory": "mlock" in (planned.launch.load_mode or ""),
-        "memory_low_bytes": planned.memory.host.total_bytes,
-        "start_timeout_seconds": _START_SECONDS + planned.model.bytes // _SLOWEST_BYTES_PER_SECOND,
-        "record": {
-            "plan_id": planned.plan_id,
-            "request_id": planned.request_id,
-            "launch": planned.launch.plain(),
-            "model": model,
-            "model_id": planned.model.id,
-            "quant": planned.quant.name,
-            "gpu_memory_bytes": [
-                {"uuid": gpu.uuid, "bytes": device.total_bytes}
-                for gpu, device in zip(gpus, planned.memory.devices, strict=True)
-            ],
-            "host_memory_bytes": planned.memory.host.total_bytes,
-        },
+        "texts": [],
+        "container_options": unit.command_lines(in_container),
+        "container_own_options": unit.command_lines(in_container_only),
+        **unit.parts([served], backend, gpus, variables, address, clients),
+        "record": unit.record(served),
     }
 
 
@@ -143,37 +127,3 @@ def _trial(launch: dict[str, t.Any], name: str) -> dict[str, t.Any]:
     """
     kept = {key: value for key, value in launch.items() if key not in _OF_PLACEMENT}
     return {**kept, **_TRIAL, "host": f"/run/llama-server-{name}-trial/socket.sock"}
-
-
-def _environment(selection: list[str], more: t.Any) -> dict[str, str]:
-    """Return the variables of the environment: those that choose the devices, then `more`, sorted."""
-    if not isinstance(more, dict):
-        raise ContractError("environment: give a mapping of names to values, such as {GGML_CUDA_P2P: 1}")
-    variables = dict(text.split("=", 1) for text in selection)
-    for name, value in sorted(more.items(), key=str):
-        if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", str(name)):
-            raise ContractError("environment: names are letters, digits and underscores, and begin with no digit")
-        if name in variables:
-            raise ContractError(f"environment: {name} is decided by the plan, which binds the instance to its GPUs")
-        if not isinstance(value, (str, int, float)) or isinstance(value, bool):
-            raise ContractError(f"environment: {name} must be text or a number")
-        variables[name] = str(value)
-    return variables
-
-
-def _credentials(given: t.Any) -> dict[str, str]:
-    if not isinstance(given, dict):
-        raise ContractError("credentials: give a mapping of options to files, such as {ssl_key_file: /etc/ssl/private/x.pem}")
-    for option, path in given.items():
-        if not isinstance(path, str) or not re.fullmatch(r"/[^:\x00-\x1f]+", path):
-            raise ContractError(f"credentials: {option} must be the absolute path of a file, without colons")
-    return dict(given)
-
-
-def _lines(options: t.Sequence[Words], secret: t.Container[str] = (), place: str = "") -> list[str]:
-    """Return options as lines of a command; files of `secret` are found at `place`, by the name of their option."""
-    lines = []
-    for words in options:
-        key = words[0].lstrip("-").replace("-", "_")
-        lines.append(f"{words[0]} {place}{key}" if key in secret else systemd.words(words, command=True))
-    return lines

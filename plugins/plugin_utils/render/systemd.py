@@ -31,6 +31,11 @@ def words(texts: t.Iterable[str], command: bool = False) -> str:
     return " ".join(word(text, command) for text in texts)
 
 
+def text(value: str) -> str:
+    """Return a text of several lines as SetCredential= holds it, which knows escapes and no quotes, specifiers or variables."""
+    return value.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t")
+
+
 def _escaped(character: str, escapes: dict[str, str]) -> str:
     if character in escapes:
         return escapes[character]

@@ -47,7 +47,7 @@ def play(module_lab, host):
                 "context": 512,
                 "parallel": 1,
                 "port": 8080 + number,
-                "reserve": {"ram_bytes": 0},
+                "reserve": {"ram_bytes": 0, "vram_bytes_per_gpu": 0},
             }
             for number, name in enumerate(("one", "two"))
         ]

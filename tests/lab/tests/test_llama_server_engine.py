@@ -55,7 +55,8 @@ def test_the_engine_as_a_package(site, host, chat):
 
 def test_the_engine_as_an_archive(site, host, chat):
     # The package's own program; its libraries stay where they are
-    host.run("mkdir -p /srv/www && tar -C /usr/bin -czf /srv/www/llama.tar.gz llama-server")
+    host.run("mkdir -p /srv/www /srv/llama-0.7.0 && cp /usr/bin/llama-server /srv/llama-0.7.0")
+    host.run("tar -C /srv -czf /srv/www/llama.tar.gz llama-0.7.0")
     host.run("systemd-run --unit=mirror python3 -m http.server --bind 127.0.0.1 --directory /srv/www 8111")
     host.wait_for("curl --silent --output /dev/null http://127.0.0.1:8111/")
     sha256 = host.run("sha256sum /srv/www/llama.tar.gz").stdout.split()[0]
@@ -66,7 +67,7 @@ def test_the_engine_as_an_archive(site, host, chat):
     assert chat.pid == before
     archives = {"cpu": {"url": ARCHIVE, "sha256": sha256}}
     site(llama_server_archives=archives)
-    assert chat.argv[0] == f"/opt/prositronic/llama.cpp/{sha256[:12]}/llama-server"
+    assert chat.argv[0] == f"/opt/prositronic/llama.cpp/{sha256[:12]}/llama-0.7.0/llama-server"
     assert chat.complete()
     host.run("systemctl stop mirror")
     assert site(llama_server_archives=archives).changed_tasks == []

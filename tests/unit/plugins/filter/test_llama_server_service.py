@@ -123,9 +123,7 @@ def test_secrets_are_handed_on_as_credentials():
 
 
 def test_a_container_sees_the_model_its_gpus_and_nothing_else():
-    answer = service(
-        "mounts=['/srv/$x'], environment={'A': '1 $B'}, credentials={'api_key_file': '/etc/keys'}"
-    )
+    answer = service("mounts=['/srv/$x'], environment={'A': '1 $B'}, credentials={'api_key_file': '/etc/keys'}")
     for line in (
         "--network host",
         "--read-only",
@@ -157,7 +155,11 @@ def test_a_container_sees_the_model_its_gpus_and_nothing_else():
         ("clients=['everybody']", {}, "clients: give networks"),
         ("mounts=['/srv:/etc']", {}, "mounts: give absolute paths"),
         ("credentials={'ssl_key_file': 'x.pem'}", {}, "ssl_key_file must be the absolute path"),
-        ("credentials={'api_key_file': '/k'}, options={'api_key_file': '/x'}", {}, "'api_key_file' is decided by the plan"),
+        (
+            "credentials={'api_key_file': '/k'}, options={'api_key_file': '/x'}",
+            {},
+            "'api_key_file' is decided by the plan",
+        ),
         ("", {"host": machine()}, "plan: it uses GPU 0, and this host has 0 GPUs"),
         ("", {"host": machine(gpu(0, uuid=None)), "planned": shared_plan()}, "has no uuid"),
         ("", {"host": machine(gpu(0, uuid="GPU-other"))}, "GPU 0 of this host is another one now"),

@@ -1,0 +1,113 @@
+# Copyright (c) 2026, the prositronic.infra contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a unit says of a llama-server, whatever it serves: command, environment, devices, secrets, memory and time it needs."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import typing as t
+
+from ..contract.base import ContractError
+from ..contract.host import Gpu
+from ..contract.plan import Plan
+from . import network, systemd
+from .arguments import Words
+from .backends import BACKENDS
+
+# A model is loaded at the rate of its disk, a network's or a hard disk's at worst; the rest is for making contexts.
+_SLOWEST_BYTES_PER_SECOND = 50_000_000
+_START_SECONDS = 120
+
+
+class Served(t.NamedTuple):
+    """One model of a unit: its plan, the path of its (first) file, and the host's GPUs that it uses, in the plan's order."""
+
+    plan: Plan
+    path: str
+    gpus: list[Gpu]
+
+
+def parts(
+    models: t.Sequence[Served],
+    backend: str,
+    gpus: t.Sequence[Gpu],
+    variables: t.Mapping[str, str],
+    address: str,
+    clients: t.Any,
+) -> dict[str, t.Any]:
+    """Return what does not depend on how the server is called; `gpus` are those of all models."""
+    needs = BACKENDS[backend]
+    return {
+        "environment": [systemd.word(f"{name}={value}") for name, value in variables.items()],
+        "addresses": network.allowed(address, clients or []),
+        "model_folders": list(dict.fromkeys(systemd.word(posixpath.dirname(model.path)) for model in models)),
+        "uses_gpu": bool(gpus),
+        "device_allow": list(needs.device_allow) if gpus else [],
+        "user_groups": list(needs.user_groups) if gpus else [],
+        "writes_code": needs.writes_code and bool(gpus),
+        "locks_memory": any("mlock" in (launch.load_mode or "") for model in models if (launch := model.plan.launch)),
+        "memory_low_bytes": sum(model.plan.memory.host.total_bytes for model in models if model.plan.memory),
+        "start_timeout_seconds": _START_SECONDS
+        + sum(model.plan.model.bytes for model in models) // _SLOWEST_BYTES_PER_SECOND,
+    }
+
+
+def record(model: Served) -> dict[str, t.Any]:
+    """Return what the next plan shall know of a model that is served."""
+    memory = model.plan.memory
+    devices = memory.devices if memory else []
+    return {
+        "plan_id": model.plan.plan_id,
+        "request_id": model.plan.request_id,
+        "launch": model.plan.launch.plain() if model.plan.launch else None,
+        "model": model.path,
+        "model_id": model.plan.model.id,
+        "quant": model.plan.quant.name,
+        "gpu_memory_bytes": [
+            {"uuid": gpu.uuid, "bytes": device.total_bytes} for gpu, device in zip(model.gpus, devices, strict=True)
+        ],
+        "host_memory_bytes": memory.host.total_bytes if memory else 0,
+    }
+
+
+def environment(backend: str, gpus: t.Sequence[Gpu], more: t.Any) -> dict[str, str]:
+    """Return the variables of the environment: those that leave only these GPUs visible, then `more`, sorted."""
+    if not isinstance(more or {}, dict):
+        raise ContractError("environment: give a mapping of names to values, such as {GGML_CUDA_P2P: 1}")
+    variables = dict(text.split("=", 1) for text in BACKENDS[backend].selection(gpus))
+    for name, value in sorted((more or {}).items(), key=str):
+        if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", str(name)):
+            raise ContractError("environment: names are letters, digits and underscores, and begin with no digit")
+        if name in variables:
+            raise ContractError(f"environment: {name} is decided by the plan, which binds the instance to its GPUs")
+        if not isinstance(value, (str, int, float)) or isinstance(value, bool):
+            raise ContractError(f"environment: {name} must be text or a number")
+        variables[name] = str(value)
+    return variables
+
+
+def credentials(given: t.Any) -> dict[str, str]:
+    """Return files that only root may read, by the option that takes them.
+
+    :raises ContractError: for what is no path that LoadCredential= and a container's volume can hold.
+    """
+    if not isinstance(given or {}, dict):
+        raise ContractError(
+            "credentials: give a mapping of options to files, such as {ssl_key_file: /etc/ssl/private/x.pem}"
+        )
+    for option, path in (given or {}).items():
+        if not isinstance(path, str) or not re.fullmatch(r"/[^:\x00-\x1f]+", path):
+            raise ContractError(f"credentials: {option} must be the absolute path of a file, without colons")
+    return dict(given or {})
+
+
+def command_lines(options: t.Sequence[Words], found: t.Container[str] = (), place: str = "") -> list[str]:
+    """Return options as lines of a command; files of `found` lie at `place`, by the name of their option."""
+    lines = []
+    for words in options:
+        key = words[0].removeprefix("--").replace("-", "_")
+        lines.append(f"{words[0]} {place}{key}" if key in found else systemd.words(words, command=True))
+    return lines
