@@ -104,6 +104,12 @@ def test_mistakes_are_said_in_a_sentence(play, hosts, models, entry, sentence):
     assert Instance(hosts[0]).health == 200
 
 
+def test_a_key_of_no_model_is_a_mistake_and_not_a_model_without_a_key(play, hosts, models):
+    failed = play(models, must_pass=False, inference_api_keys={"coed": [KEY]})
+    assert "inference_api_keys has keys of coed, and the models are chat, code" in failed.output
+    assert Instance(hosts[0], "code", 8081).ask("/v1/models")[0] == 401
+
+
 def test_a_host_that_is_down_is_named_and_nothing_is_lost(play, hosts, models):
     with hosts[1].network_cut():
         failed = play(models, must_pass=False, inference_api_keys={"code": [KEY]})
