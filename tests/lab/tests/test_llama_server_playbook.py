@@ -117,3 +117,13 @@ def test_a_host_that_is_down_is_named_and_nothing_is_lost(play, hosts, models):
     assert failed.stats["two"]["unreachable"] == 1
     assert Instance(hosts[0]).complete()
     assert Instance(hosts[1]).complete()
+
+
+def test_replicas_share_a_file_and_a_key(play, hosts, models):
+    entry = {**models[0], "name": "twin", "replicas": 2, "port": 8090}
+    play([entry], target_hosts="one", inference_api_keys={"twin": [KEY]})
+    twins = [Instance(hosts[0], f"twin-{number}", 8089 + number) for number in (1, 2)]
+    for twin in twins:
+        assert twin.complete(key=KEY)["model"] == twin.name
+        assert twin.ask("/v1/models")[0] == 401
+    assert len({twin.argv[twin.argv.index("--model") + 1] for twin in twins}) == 1
