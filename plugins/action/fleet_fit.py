@@ -10,7 +10,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible_collections.prositronic.infra.plugins.plugin_utils import answers
-from ansible_collections.prositronic.infra.plugins.plugin_utils._ansible import call, inference_host, old_facts
+from ansible_collections.prositronic.infra.plugins.plugin_utils._ansible import call, inference_hosts, old_facts
 
 
 class ActionModule(ActionBase):
@@ -25,8 +25,7 @@ class ActionModule(ActionBase):
         variables = task_vars or {}
         arguments = dict(self._task.args)
         names = arguments.pop("hosts", None) or variables["ansible_play_hosts_all"]
-        hostvars = variables["hostvars"]
-        arguments["hosts"] = {str(name): inference_host(hostvars[name]) for name in names}
+        arguments["hosts"] = inference_hosts(variables["hostvars"], names)
         arguments["together"] = boolean(arguments.get("together", False))
         show = boolean(arguments.pop("show", False))
         fleet = call(answers.fleet_fit, arguments, "fleet_fit", AnsibleActionFail)

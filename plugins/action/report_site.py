@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.prositronic.infra.plugins.plugin_utils import answers
-from ansible_collections.prositronic.infra.plugins.plugin_utils._ansible import call, inference_host
+from ansible_collections.prositronic.infra.plugins.plugin_utils._ansible import call, inference_hosts
 
 
 class ActionModule(ActionBase):
@@ -28,7 +28,7 @@ class ActionModule(ActionBase):
         if isinstance(fleet, Mapping):
             names = [*fleet.get("hosts", ()), *fleet.get("missing", ())]
             hostvars = variables["hostvars"]
-            arguments["hosts"] = {str(name): inference_host(hostvars[name]) for name in names if name in hostvars}
+            arguments["hosts"] = inference_hosts(hostvars, [name for name in names if name in hostvars])
         arguments["check"] = self._task.check_mode
         site = call(answers.report_site, arguments, "report_site", AnsibleActionFail)
         return t.cast("dict[str, t.Any]", result | site)

@@ -76,6 +76,34 @@ def inference_host(variables: Mapping[str, t.Any]) -> t.Any:
     return facts.get("inference_host") or variables.get("inference_host")
 
 
+def inference_hosts(hostvars: t.Any, names: t.Iterable[str]) -> dict[str, t.Any]:
+    """Return `inference_host` of many hosts, by name.
+
+    Ansible copies and tags every value of a host to resolve its templates, which for thousands of hosts takes longer than
+    planning for them. What has no template in it is therefore taken as it is.
+    """
+    return {str(name): _plain(hostvars.raw_get(name)) or inference_host(hostvars[name]) for name in names}
+
+
+def _plain(variables: t.Any) -> t.Any:
+    """Return what is known of a host if that is plain data without a brace in it, else None."""
+    facts = variables.get("ansible_facts") if isinstance(variables, Mapping) else None
+    if not isinstance(facts, Mapping):
+        return None
+    known = facts.get("inference_host") or variables.get("inference_host")
+    return known if _has_no_template(known) else None
+
+
+def _has_no_template(value: t.Any) -> bool:
+    if isinstance(value, str):
+        return "{" not in value
+    if isinstance(value, dict):
+        return all(map(_has_no_template, value.values())) and all(map(_has_no_template, value))
+    if isinstance(value, list):
+        return all(map(_has_no_template, value))
+    return value is None or isinstance(value, (bool, int, float))
+
+
 def old_facts(hosts: Mapping[str, t.Any]) -> list[str]:
     """Return the warnings of a task that plans by facts of these hosts."""
     return age.told(hosts, datetime.datetime.now(datetime.UTC))
