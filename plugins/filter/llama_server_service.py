@@ -67,7 +67,7 @@ options:
     elements: str
   credentials:
     description:
-      - Files that only root may read, by the option that takes them, such as C({ssl_key_file: /etc/ssl/private/x.pem}).
+      - 'Files that only root may read, by the option that takes them, such as C({ssl_key_file: /etc/ssl/private/x.pem}).'
       - The unit hands them on as credentials of systemd.
     type: dict
 requirements:

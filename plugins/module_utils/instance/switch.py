@@ -162,7 +162,8 @@ class Instance:
         if problem is None:
             try:
                 self._wait_for_models(wanted)
-                for model in wanted.models or [None]:
+                models: t.Sequence[str | None] = wanted.models or [None]
+                for model in models:
                     probe.answers(wanted.address, wanted.question, wanted.key, _ANSWER_SECONDS, model)
                 if wanted.key is not None and not probe.asks_for_key(wanted.address):
                     problem = "the server is ready, but serves without a key"

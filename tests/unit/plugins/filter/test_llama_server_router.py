@@ -47,7 +47,7 @@ def router(models=None, arguments="", host=None):
 
 def preset(answer):
     (line,) = answer["texts"]
-    name, _, text = line.partition(":")
+    name, text = line.split(":", 1)
     assert name == "models_preset"
     read = configparser.ConfigParser(interpolation=None)
     read.read_string("[top]\n" + text.encode().decode("unicode_escape"))
