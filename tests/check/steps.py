@@ -69,7 +69,7 @@ CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 
 # The lab's way to say that it cannot run on this machine.
 LAB_SKIPPED = 77
-LAB_LIMIT_SECONDS = 1500
+LAB_LIMIT_SECONDS = 2400
 
 
 class Steps:

@@ -115,7 +115,7 @@ class Row:
             first += blocks
         return hosted
 
-    @functools.cache  # noqa: B019 - the rows live as long as the tests
+    @functools.cached_property
     def uses(self) -> list[Use]:
         """Return what each GPU holds, said and measured."""
         answer = self._estimate(self._hosted())
@@ -167,7 +167,7 @@ def errors(part: str, held_back: bool) -> list[float]:
     chosen = []
     for row in all_rows():
         if row.held_back == held_back:
-            for index, use in enumerate(row.uses()):
+            for index, use in enumerate(row.uses):
                 first = part.endswith("first GPU")
                 pair = PARTS[part](use)
                 if pair is not None and (not part.startswith("compute") or first == (index == 0)):

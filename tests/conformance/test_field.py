@@ -25,7 +25,7 @@ def test_what_a_gpu_holds_at_the_median(part, capsys):
         f"{row.data['id']} GPU{index} {error(use.total):+.0%}"
         for row in all_rows()
         if row.held_back
-        for index, use in enumerate(row.uses())
+        for index, use in enumerate(row.uses)
         if abs(error(use.total)) > 0.03
     )
     with capsys.disabled():
