@@ -7,7 +7,6 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleActionFail
-from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible_collections.prositronic.infra.plugins.plugin_utils import answers
 from ansible_collections.prositronic.infra.plugins.plugin_utils._ansible import call, inference_hosts, old_facts
@@ -23,11 +22,21 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result = super().run(tmp, task_vars)
         variables = task_vars or {}
-        arguments = dict(self._task.args)
-        names = arguments.pop("hosts", None) or variables["ansible_play_hosts_all"]
-        arguments["hosts"] = inference_hosts(variables["hostvars"], names)
-        arguments["together"] = boolean(arguments.get("together", False))
-        show = boolean(arguments.pop("show", False))
+        _validated, arguments = self.validate_argument_spec(
+            {
+                "models": {"type": "raw"},
+                "together": {"type": "bool", "default": False},
+                "hosts": {"type": "list", "elements": "str"},
+                "show": {"type": "bool", "default": False},
+            }
+        )
+        show = arguments.pop("show")
+        names = arguments["hosts"] or variables["ansible_play_hosts_all"]
+        hostvars = variables["hostvars"]
+        unknown = [name for name in names if name not in hostvars]
+        if unknown:
+            raise AnsibleActionFail(f"fleet_fit: hosts: '{unknown[0]}' is not in the inventory; name hosts that are")
+        arguments["hosts"] = inference_hosts(hostvars, names)
         fleet = call(answers.fleet_fit, arguments, "fleet_fit", AnsibleActionFail)
         if show:
             # As text of its own: in a task's result the lines would stand quoted and escaped.

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
@@ -26,9 +26,10 @@ class ActionModule(ActionBase):
         arguments = {name: value for name, value in self._task.args.items() if value is not None}
         fleet = arguments.get("fleet")
         if isinstance(fleet, Mapping):
-            names = [*fleet.get("hosts", ()), *fleet.get("missing", ())]
             hostvars = variables["hostvars"]
-            arguments["hosts"] = inference_hosts(hostvars, [name for name in names if name in hostvars])
+            groups = [group for group in (fleet.get("hosts"), fleet.get("missing")) if isinstance(group, Collection)]
+            names = [name for group in groups for name in group if isinstance(name, str) and name in hostvars]
+            arguments["hosts"] = inference_hosts(hostvars, names)
         arguments["check"] = self._task.check_mode
         site = call(answers.report_site, arguments, "report_site", AnsibleActionFail)
         return t.cast("dict[str, t.Any]", result | site)

@@ -78,8 +78,8 @@ _value:
 """
 
 
-def from_hf_config(config: t.Any, name: str | None = None, mtp: bool | None = None) -> dict[str, t.Any]:
-    value = call(engine.value, {"config": config, "name": name, "mtp": mtp}, "from_hf_config", AnsibleFilterError)
+def from_hf_config(config: t.Any, **named: t.Any) -> dict[str, t.Any]:
+    value = call(engine.value, {"config": config, **named}, "from_hf_config", AnsibleFilterError)
     for warning in value["warnings"]:
         Display().warning(f"from_hf_config: {value['name']}: {warning}.")
     return t.cast("dict[str, t.Any]", value)

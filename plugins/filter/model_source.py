@@ -48,8 +48,9 @@ _value:
 """
 
 
-def model_source(plan: t.Any) -> dict[str, t.Any]:
-    return t.cast("dict[str, t.Any]", call(answers.model_source, {"plan": plan}, "model_source", AnsibleFilterError))
+def model_source(plan: t.Any, **named: t.Any) -> dict[str, t.Any]:
+    answer = call(answers.model_source, {"plan": plan, **named}, "model_source", AnsibleFilterError)
+    return t.cast("dict[str, t.Any]", answer)
 
 
 class FilterModule:

@@ -18,19 +18,23 @@ from ansible.errors import AnsibleError
 from ansible.module_utils.basic import missing_required_lib
 
 from ._pydantic import MINIMUM_VERSION, PYDANTIC_IMPORT_ERROR
+from .contract import base as contract
 from .render import age
 
 
 def to_native(value: t.Any) -> t.Any:
     """Return a copy of `value` made of exact builtins, with every template in it resolved.
 
-    :raises TypeError: for a type that is no data, naming the type.
+    :raises TypeError: for a type that is no data, naming the type, and for numbers that no count can be.
     """
     if value is None or value is True or value is False:
         return value
     if isinstance(value, str):
         return str(value)
     if isinstance(value, int):
+        if not -(2**63) <= value < 2**64:
+            # What counts bytes or tokens has 64 bits at most, and arithmetic with floats bears no more than 1024
+            raise TypeError("a whole number of more than 64 bits is not data")
         return int(value)
     if isinstance(value, float):
         return float(value)
@@ -57,7 +61,7 @@ def call(
     # Outside the try: an undefined variable must reach the user as Ansible's own error, with its line and column.
     plain = {name: _argument(name, value, door, error) for name, value in arguments.items()}
     try:
-        return function(**plain)
+        return contract.call(function, plain)
     except ValueError as refused:
         # Without the cause, since Ansible puts the texts of all causes behind this sentence.
         raise error(f"{door}: {refused}") from None
@@ -68,6 +72,8 @@ def _argument(name: str, value: t.Any, door: str, error: type[AnsibleError]) -> 
         return to_native(value)
     except TypeError as refused:
         raise error(f"{door}: {name}: {refused}; give text, numbers, lists and mappings") from None
+    except RecursionError:
+        raise error(f"{door}: {name}: lists and mappings lie in each other too deeply; give a flatter value") from None
 
 
 def inference_host(variables: Mapping[str, t.Any]) -> t.Any:

@@ -27,6 +27,7 @@ if t.TYPE_CHECKING:
         field_validator,
         model_serializer,
         model_validator,
+        validate_call,
     )
 else:
     try:
@@ -38,6 +39,7 @@ else:
             field_validator,
             model_serializer,
             model_validator,
+            validate_call,
         )
     except ImportError:
         PYDANTIC_IMPORT_ERROR = traceback.format_exc()
@@ -64,4 +66,7 @@ else:
             return lambda function: function
 
         def model_serializer(*args, **kwargs):
+            return lambda function: function
+
+        def validate_call(*args, **kwargs):
             return lambda function: function

@@ -10,13 +10,13 @@ import typing as t
 
 from .catalog import access as catalog
 from .catalog.repositories import require_repository
-from .contract.base import ContractError
+from .contract.base import ContractError, call
 from .contract.host import Gpu, InferenceHost
 from .contract.launch import Launch
 from .contract.plan import Plan
 from .contract.request import FitRequest, HardwareWish, ModelWish
 from .measurement import advice, compare
-from .measurement.run import another_model, run_of
+from .measurement.run import Seen, another_model, run_of
 from .memory.beside import Beside
 from .memory.estimate import estimate
 from .model import source
@@ -25,7 +25,7 @@ from .planner.fit import fit, named
 from .planner.sharing import share_out
 from .preflight import verdict
 from .preflight.question import question
-from .render import helmfile, helmfile_tree
+from .render import folder, helmfile, helmfile_tree
 from .render.pages import site
 from .render.service import gpus_of
 from .render.summary import summary
@@ -35,12 +35,12 @@ from .render.table import table
 def memory_estimate(
     model: t.Any,
     launch: t.Any = None,
-    gpus: t.Any = None,
+    gpus: list[t.Any] | None = None,
     quant: str | None = None,
     engine: str | None = None,
     mmproj: t.Any = None,
     model_draft: t.Any = None,
-    lora: t.Any = None,
+    lora: list[t.Any] | None = None,
 ) -> dict[str, t.Any]:
     """Return the memory_estimate of a launch, as plain data.
 
@@ -51,8 +51,6 @@ def memory_estimate(
     for index, device in enumerate(devices):
         if device.memory_free_bytes is None:
             raise ContractError(f"gpus[{index}]: 'memory_free_bytes' is missing; it decides how layers are shared out")
-    if not isinstance(lora or [], list):
-        raise ContractError("lora: give a list of headers, as prositronic.infra.gguf_info returns them")
     beside = Beside(
         projector=source.model(mmproj) if mmproj else None,
         draft=source.model(model_draft, quant) if model_draft else None,
@@ -149,19 +147,20 @@ def model_source(plan: t.Any) -> dict[str, t.Any]:
 
 def helmfile_values(plan: t.Any, **named: t.Any) -> str:
     """Return the state values of a plan for helmfile, as YAML text; see `render/helmfile.py` for the arguments."""
-    return helmfile.helmfile_values(plan, **named)
+    return t.cast("str", call(helmfile.helmfile_values, {"plan": plan, **named}))
 
 
-def helmfile_values_tree(dest: t.Any, check: bool = False, **selection: t.Any) -> dict[str, t.Any]:
+def helmfile_values_tree(dest: str, check: bool = False, **selection: t.Any) -> dict[str, t.Any]:
     """Write the values of every combination of a selection below `dest`; with `check`, only say what would change."""
-    if not isinstance(dest, str) or not dest:
-        raise ContractError("dest: give the folder to write to")
-    return helmfile_tree.publish(dest, helmfile_tree.Selection.read(selection, "arguments"), check)
+    wanted = helmfile_tree.Selection.read(selection, "arguments")
+    with folder.writable(dest):
+        return helmfile_tree.publish(dest, wanted, check)
 
 
 def preflight_question(plan: t.Any, host: t.Any, **named: t.Any) -> dict[str, t.Any]:
     """Return what llama-fit-params is asked about a plan; see `preflight/question.py` for the arguments."""
-    return question(Plan.read(plan, "plan"), InferenceHost.read(host, "host"), **named)
+    read = {"plan": Plan.read(plan, "plan"), "host": InferenceHost.read(host, "host")}
+    return t.cast("dict[str, t.Any]", call(question, {**read, **named}))
 
 
 def preflight(
@@ -184,17 +183,17 @@ def preflight(
     return {"problems": problems, "table": verdict.lines(compared) if compared else []}
 
 
-def report_site(dest: t.Any, check: bool = False, **wanted: t.Any) -> dict[str, t.Any]:
+def report_site(dest: str, check: bool = False, **wanted: t.Any) -> dict[str, t.Any]:
     """Write the site of a selection of the catalog, of a fleet or of both to `dest`; with `check`, only say what would change.
 
     :param wanted: see `render/pages/site.py`; of a fleet, what fleet_fit returned.
     """
-    if not isinstance(dest, str) or not dest:
-        raise ContractError("dest: give the folder to write to")
     if isinstance(wanted.get("fleet"), dict):
         keys = ("plans", "hosts", "missing")
         wanted["fleet"] = {key: wanted["fleet"][key] for key in keys if key in wanted["fleet"]}
-    return site.publish(dest, site.Request.read(wanted, "arguments"), check)
+    request = site.Request.read(wanted, "arguments")
+    with folder.writable(dest):
+        return site.publish(dest, request, check)
 
 
 def measured_run(
@@ -206,8 +205,7 @@ def measured_run(
     :param name: the instance that was looked at.
     :raises ValueError: nothing ran.
     """
-    if not isinstance(seen, dict):
-        raise ContractError("seen: give what llama_server_info or llama_bench returned")
+    seen = Seen.read(seen, "seen").plain()
     planned, machine = Plan.read(plan, "plan"), InferenceHost.read(host, "host")
     run = run_of(seen, planned, machine, name)
     context = seen.get("context")

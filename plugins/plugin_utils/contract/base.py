@@ -11,11 +11,13 @@ repeated in an error: they may be secret.
 from __future__ import annotations
 
 import difflib
+import functools
 import hashlib
+import inspect
 import json
 import typing as t
 
-from .._pydantic import BaseModel, ConfigDict, ValidationError
+from .._pydantic import BaseModel, ConfigDict, ValidationError, validate_call
 
 SCHEMA_VERSION: t.Final = 1
 
@@ -28,7 +30,12 @@ class Contract(BaseModel):
     """Base of all types: immutable, no unknown keys, values kept out of error texts."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True, populate_by_name=True, serialize_by_alias=True
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        populate_by_name=True,
+        serialize_by_alias=True,
+        allow_inf_nan=False,
     )
 
     @classmethod
@@ -49,17 +56,33 @@ class Contract(BaseModel):
         return self.model_dump(mode="json")
 
 
-def explain(error: ValidationError, what: str, contract: type[BaseModel]) -> str:
-    """Return one sentence for a refused value: where, what is wrong, what would be right."""
+def call(function: t.Callable[..., t.Any], arguments: t.Mapping[str, t.Any]) -> t.Any:
+    """Return what `function` returns, once `arguments` are such as its signature and its annotations say.
+
+    :raises ContractError: naming the first argument that is wrong, and how many more there are.
+    """
+    try:
+        return _checking(function)(**arguments)
+    except ValidationError as error:
+        raise ContractError(explain(error, "arguments", function)) from None
+
+
+@functools.cache
+def _checking(function: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
+    return validate_call(config=ConfigDict(hide_input_in_errors=True, allow_inf_nan=False))(function)
+
+
+def explain(error: ValidationError, what: str, contract: t.Any) -> str:
+    """Return one sentence for a refused value of a type or for a function: where, what is wrong, what would be right."""
     errors = error.errors(include_url=False, include_input=False, include_context=False)
     first = errors[0]
     where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
-    if first["type"] == "extra_forbidden":
+    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         key = str(first["loc"][-1])
         text = f"{what}: unknown key '{where.lstrip('.')}'"
         near = difflib.get_close_matches(key, _keys_at(contract, first["loc"][:-1]), n=1)
         text += f"; did you mean '{near[0]}'?" if near else ""
-    elif first["type"] == "missing":
+    elif first["type"] in ("missing", "missing_argument", "missing_keyword_only_argument"):
         text = f"{what}: '{where.lstrip('.')}' is missing"
     else:
         message = first["msg"].removeprefix("Value error, ")
@@ -71,6 +94,8 @@ def explain(error: ValidationError, what: str, contract: type[BaseModel]) -> str
 
 def _keys_at(contract: t.Any, path: tuple[int | str, ...]) -> list[str]:
     """Return the keys that the contract knows at `path`, to find what a mistyped key was meant to be."""
+    if inspect.isroutine(contract):
+        return list(inspect.signature(contract).parameters)
     for part in path:
         if isinstance(part, int):
             continue

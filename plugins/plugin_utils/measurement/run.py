@@ -8,14 +8,43 @@ from __future__ import annotations
 
 import typing as t
 
+from .._pydantic import ConfigDict
 from ..catalog import access as catalog
-from ..contract.base import ContractError
+from ..contract.base import Contract, ContractError
 from ..contract.host import InferenceHost
 from ..contract.measured import MeasuredRun
 from ..contract.plan import Plan
 from ..render.service import gpus_of
 
 _BUFFERS = ("weights_bytes", "kv_bytes", "compute_bytes")
+
+
+class SeenDevice(Contract):
+    """The buffers on a device of the engine."""
+
+    model_config = ConfigDict(extra="allow")
+
+    device: str | None = None
+
+
+class SeenGpu(Contract):
+    """A GPU of the host while the engine ran."""
+
+    model_config = ConfigDict(extra="allow")
+
+    index: int | None = None
+
+
+class Seen(Contract):
+    """What llama_server_info or llama_bench returned: the kinds of what is looked into; other keys may be there too."""
+
+    model_config = ConfigDict(extra="allow")
+
+    model: dict[str, t.Any] | None = None
+    host: dict[str, t.Any] | None = None
+    devices: list[SeenDevice] | None = None
+    gpus: list[SeenGpu] | None = None
+    rates: list[dict[str, t.Any]] | dict[str, t.Any] | None = None
 
 
 def run_of(seen: t.Mapping[str, t.Any], plan: Plan, host: InferenceHost, instance: str | None = None) -> MeasuredRun:

@@ -8,12 +8,29 @@ from __future__ import annotations
 
 import typing as t
 
+from .._pydantic import ConfigDict
 from ..catalog import access as catalog
-from ..contract.base import ContractError
+from ..contract.base import Contract, ContractError
 from . import help as help_text
 from . import options as option_tables
 from .arguments import arguments
 from .options import Options
+
+
+class _Engine(Contract):
+    model_config = ConfigDict(extra="ignore")
+
+    version: str
+
+
+class _Started(Contract):
+    """What of a plan a command line is made of."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    launch: dict[str, t.Any] | None = None
+    engine: _Engine
+    limit: str | None = None
 
 
 def llama_server_args(
@@ -37,9 +54,10 @@ def launch_of(plan: t.Any) -> tuple[dict[str, t.Any], str | None]:
         raise ContractError("give a plan, or a launch such as {ctx_size: 8192}")
     if "plan_id" not in plan:
         return plan, None
-    if not plan.get("launch"):
-        raise ContractError(f"the plan has no launch, since its model does not fit ({plan.get('limit')})")
-    return plan["launch"], plan["engine"]["version"]
+    planned = _Started.read(plan, "plan")
+    if not planned.launch:
+        raise ContractError(f"the plan has no launch, since its model does not fit ({planned.limit})")
+    return planned.launch, planned.engine.version
 
 
 def with_options(launch: dict[str, t.Any], options: t.Any, **fixed: t.Any) -> dict[str, t.Any]:

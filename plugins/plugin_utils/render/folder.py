@@ -6,9 +6,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
+import typing as t
 from pathlib import Path
+
+from ..contract.base import ContractError
+
+
+@contextlib.contextmanager
+def writable(dest: str) -> t.Iterator[None]:
+    """Say of the block's refusals by the system that they are about `dest`.
+
+    :raises ContractError: it is no folder that may be written to.
+    """
+    if not dest or "\0" in dest:
+        raise ContractError("dest: give the folder to write to")
+    try:
+        yield
+    except OSError as error:
+        raise ContractError(
+            f"dest: {error.filename or dest} cannot be written ({error.strerror}); give a folder that may be written to"
+        ) from None
 
 
 def write(path: Path, text: str, check: bool) -> bool:

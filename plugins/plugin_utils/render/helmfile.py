@@ -45,7 +45,7 @@ def helmfile_values(
     repository: str | None = None,
     revision: str | None = None,
     files: t.Any = None,
-    options: t.Any = None,
+    options: dict[str, t.Any] | None = None,
     date: str | None = None,
 ) -> str:
     """Return the state values of a plan as YAML text.

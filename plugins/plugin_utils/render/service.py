@@ -56,9 +56,9 @@ def llama_server_service(
     address: str = "127.0.0.1",
     version: str | None = None,
     help: str | None = None,
-    options: t.Any = None,
-    environment: t.Any = None,
-    clients: t.Any = None,
+    options: dict[str, t.Any] | None = None,
+    environment: dict[str, t.Any] | None = None,
+    clients: list[t.Any] | None = None,
     mounts: t.Any = None,
     credentials: t.Any = None,
 ) -> dict[str, t.Any]:

@@ -80,7 +80,7 @@ def test_a_file_that_is_only_named_is_not_counted_and_that_is_said():
     [
         ("mmproj=adapter", "'clip'"),
         ("lora=[projector]", "lora: clip is for the architecture 'clip'"),
-        ("lora=adapter", "lora: give a list"),
+        ("lora=adapter", "lora: input should be a valid list"),
         ("launch={'mmproj_device': 'CUDA7'}, mmproj=projector", "mmproj_device is not one of this host's devices"),
         ("launch={'spec_type': 'draft-mtp'}", "has none"),
     ],
