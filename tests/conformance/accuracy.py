@@ -137,8 +137,7 @@ def page(results: dict[str, t.Any], differential: dict[str, t.Any], peers: list[
         f"`./check differential` asks the real `llama-fit-params` about random shapes, quants and launches. Last recorded:"
         f" {differential['questions']} questions of {differential['architectures']} architectures (seed {differential['seed']}),"
         f" {differential['right']} right in weights, caches and refusals to the MiB that it prints, {differential['near']} of"
-        f" {differential['buffers']} compute buffers within 1 MiB or 1 %. Known to be off and not asked: a quantised cache that stays"
-        " with the host while layers are on GPUs (compute up to a tenth too small), and an f32 cache of deepseek4 (6 %).",
+        f" {differential['buffers']} compute buffers within 1 MiB or 1 %.",
         "",
         "## In the field",
         "",

@@ -26,6 +26,7 @@ import as_collection  # noqa: F401 # pylint: disable=unused-import
 from ansible_collections.prositronic.infra.plugins.plugin_utils.catalog import access
 from ansible_collections.prositronic.infra.plugins.plugin_utils.contract.host import Gpu
 from ansible_collections.prositronic.infra.plugins.plugin_utils.contract.launch import Launch
+from ansible_collections.prositronic.infra.plugins.plugin_utils.memory import alignment
 from ansible_collections.prositronic.infra.plugins.plugin_utils.memory.estimate import estimate
 from ansible_collections.prositronic.infra.plugins.plugin_utils.memory.refusals import LaunchRefused, UnknownModel
 from ansible_collections.prositronic.infra.tests.conformance import accuracy
@@ -97,6 +98,8 @@ def compare(programs: Programs, endpoints: list[str], folder: Path, asked: Quest
 
 def _ours(asked: Question) -> tuple[Use, ...]:
     gpus = [Gpu(memory_free_bytes=1 << 40)] * asked.devices
+    # what stands for the GPUs here pads no rows of quantised tensors
+    alignment.CUDA_ROW_ELEMENTS = 1
     # the program reserves a row of logits for every token; its devices here are no CUDA's
     answer = estimate(asked.model, Launch(**asked.launch), gpus, n_outputs=1 << 30, cache_copies=not gpus)
     return tuple(

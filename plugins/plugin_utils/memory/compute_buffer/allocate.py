@@ -52,7 +52,11 @@ class Arena:
         return address
 
     def give(self, address: int, size: int) -> None:
-        """Give bytes back, joined with the free blocks beside them."""
+        """Give bytes back, joined with the free blocks beside them.
+
+        Like the original's the list is not always sorted: a free block of no bytes may lie within bytes that are used,
+        and the search goes on behind it. How free memory is cut up from there on depends on it.
+        """
         free = self.free
         for index, block in enumerate(free):
             if block[0] + block[1] == address:
@@ -65,9 +69,8 @@ class Arena:
                 block[0] = address
                 block[1] += size
                 return
-            if block[0] > address:
-                free.insert(index, [address, size])
-                return
+        place = next(index for index, block in enumerate(free) if block[0] >= address)
+        free.insert(place, [address, size])
 
 
 def buffer_sizes(schedule: Schedule, alignments: t.Sequence[int]) -> list[int]:

@@ -560,8 +560,7 @@ class Builder:
         k = graph.permute(k_view, (length_k, cells, kv_heads, streams))
         v = self._values(v_view, length_v, kv_heads, cells, streams)
         if self.setting.flash:
-            # CUDA's kernels read f16
-            k, v = (graph.cast(part, "f16") if part.type == "f32" else part for part in (k, v))
+            k, v = self.for_flash_attention(k), self.for_flash_attention(v)
             sources = [q, k, v, inputs.mask] if sinks is None else [q, k, v, inputs.mask, sinks]
             node = graph.op("FLASH_ATTN_EXT", (length_v, heads, each, streams), *sources)
             node.gpu_size = self.attention_bytes(node, k, v)
@@ -597,6 +596,10 @@ class Builder:
         turned = graph.permute(node, (length, each, heads, streams))
         product = graph.mul_mat(v_up, turned)
         return graph.permute(product, (product.ne[0], heads, each, streams))
+
+    def for_flash_attention(self, part: Node) -> Node:
+        """K or V as flash attention's kernels read it: f32 as f16."""
+        return self.graph.cast(part, "f16") if part.type == "f32" else part
 
     def attention_bytes(self, node: Node, k: Node, v: Node) -> int:
         """What flash attention's result takes on CUDA: beside it lie f16 copies of a quantised or bf16 cache.

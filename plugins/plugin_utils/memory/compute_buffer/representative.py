@@ -26,7 +26,7 @@ from .builder import Setting
 KEPT = 3
 # Of blocks in a row whose tensors an override places alike, so many rows a GPU, and one more, are no scattering.
 RUNS_PER_GPU = 3
-# Graphs whose blocks leave nothing behind. Recurrent states, caches read by later blocks and lists of best cells do: how
+# Graphs whose blocks leave nothing behind, if their caches are on their devices. Recurrent states, caches read by later blocks and lists of best cells do: how
 # free memory is cut up then depends on the whole walk, and all blocks are built.
 REPEATING = ("mla", "parallel", "transformer")
 
@@ -44,7 +44,8 @@ class Representation(t.NamedTuple):
 
 def representative_blocks(anatomy: Anatomy, setting: Setting) -> Representation:
     """Return what stands for the graph of a launch."""
-    if anatomy.drafting or anatomy.architecture.graph not in REPEATING or _is_scattered(anatomy, setting):
+    copied = setting.n_gpus > 0 and not setting.kv_offload
+    if anatomy.drafting or copied or anatomy.architecture.graph not in REPEATING or _is_scattered(anatomy, setting):
         return Representation(list(anatomy.own_blocks), (), (setting.devices, setting.overrides))
     elsewhere = moved(anatomy, setting.overrides)
     kinds = [_kind(anatomy, setting, index, elsewhere[index]) for index in range(anatomy.n_trunk)]

@@ -203,6 +203,7 @@ class DeepSeek4(Transformer):
         k, v = (graph.permute(keys, (width, cells, 1, slots)) for _copy in range(2))
         sinks = self.need("attn_sinks.weight", layer.index)
         if self.setting.flash:
+            k, v = self.for_flash_attention(k), self.for_flash_attention(v)
             node = graph.op("FLASH_ATTN_EXT", (width, layer.heads, each, slots), query, k, v, mask, sinks)
             node.gpu_size = self.attention_bytes(node, k, v)
             node.layer = layer.index
