@@ -7,9 +7,8 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.prositronic.infra.plugins.plugin_utils._ansible import to_native
-from ansible_collections.prositronic.infra.plugins.plugin_utils.container_engine.configuration import files
-from ansible_collections.prositronic.infra.plugins.plugin_utils.container_engine.request import Request
+from ansible_collections.prositronic.infra.plugins.plugin_utils._ansible import call
+from ansible_collections.prositronic.infra.plugins.plugin_utils.container_engine import configuration
 
 DOCUMENTATION = r"""
 name: container_engine_files
@@ -43,6 +42,8 @@ options:
     description: Turn on the injection of CDI devices in versions of docker and containerd that have it turned off.
     type: bool
     default: true
+requirements:
+  - pydantic >= 2.8 on the controller
 author:
   - the prositronic.infra contributors (@prositronic)
 seealso:
@@ -65,22 +66,10 @@ _value:
 """
 
 
-def container_engine_files(
-    engine: t.Any,
-    texts: t.Any = None,
-    state: str = "present",
-    default_runtime: bool | None = None,
-    cdi: bool = True,
-) -> list[dict[str, t.Any]]:
-    if state not in ("present", "absent"):
-        raise AnsibleFilterError(f"container_engine_files: state is {state!r}, it has to be 'present' or 'absent'")
-    native, given = to_native(engine), to_native(texts or {})
-    own = {path: given[path] for path in native["reads"] if path in given}
-    request = Request(native, own, state == "present", default_runtime, cdi)
-    try:
-        return [file.plain() for file in files(request)]
-    except ValueError as refused:
-        raise AnsibleFilterError(str(refused)) from refused
+def container_engine_files(engine: t.Any, texts: t.Any = None, **named: t.Any) -> list[dict[str, t.Any]]:
+    arguments = {"engine": engine, "texts": texts or {}, **named}
+    answer = call(configuration.container_engine_files, arguments, "container_engine_files", AnsibleFilterError)
+    return t.cast("list[dict[str, t.Any]]", answer)
 
 
 class FilterModule:

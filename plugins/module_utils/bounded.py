@@ -55,6 +55,8 @@ def run(
     :param watch: called with the number of its process again and again while it runs.
     :raises Broken: it could not be started, was not done after `seconds`, or printed more than `limit` bytes.
     """
+    if not seconds > 0:  # not a number neither
+        raise Broken(f"was given {seconds:g} s: the timeout has to be more than 0")
     environment = {**os.environ, "LC_ALL": "C", **(more or {})}
 
     def become_the_tool(output: int, error: int, refusal: int) -> None:

@@ -27,7 +27,11 @@ def ask(
     :param options: of llama-server, each with its values. Those about serving are unknown to llama-fit-params.
     :raises Broken: it refuses the launch, or cannot be asked; the text is a predicate with its own words.
     """
-    known = set(re.findall(r"--[a-z0-9-]+", _text(bounded.run([program, "--help"], _HELP_SECONDS, more=environment))))
+    known = set(
+        re.findall(
+            r"--[a-z0-9-]+", _text(bounded.run([program, "--help"], min(seconds, _HELP_SECONDS), more=environment))
+        )
+    )
     taken = [option for option in options if option[0] in known]
     words = [word for option in taken for word in option]
     result = bounded.run([program, *words, "--fit-print", "on"], seconds, more=environment)

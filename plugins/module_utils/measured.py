@@ -46,7 +46,8 @@ def with_run(value: dict[str, t.Any] | None, run: dict[str, t.Any]) -> dict[str,
 
     The oldest go where there are too many, or where the file would become too large to be read.
     """
-    others = [old for old in (value or {}).get("runs", []) if any(old.get(key) != run[key] for key in _SAME)]
+    same = {key: run[key] for key in _SAME}
+    others = [old for old in (value or {}).get("runs", []) if any(old.get(key) != same[key] for key in _SAME)]
     runs = [*others, run][-_KEPT:]
     while len(runs) > 1 and len(text({"schema": SCHEMA, "runs": runs})) > LIMIT_BYTES:
         del runs[0]

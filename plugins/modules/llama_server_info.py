@@ -173,7 +173,10 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    files = InstanceFiles(module.params["name"], module.params["state_folder"])
+    try:
+        files = InstanceFiles(module.params["name"], module.params["state_folder"])
+    except ValueError as refused:
+        module.fail_json(msg=str(refused))
     try:
         server = Server(files, Systemd(), module.params["api_key"])
         seen = server.observe(module.params["timeout"])

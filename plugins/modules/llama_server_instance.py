@@ -185,7 +185,10 @@ def main() -> None:
         required_if=[("state", "present", ("unit", "port", "record"))],
         supports_check_mode=True,
     )
-    files = InstanceFiles(module.params["name"], module.params["state_folder"])
+    try:
+        files = InstanceFiles(module.params["name"], module.params["state_folder"])
+    except ValueError as refused:
+        module.fail_json(msg=str(refused))
     try:
         instance = Instance(files, Systemd())
         result = (_present if module.params["state"] == "present" else _absent)(module, instance)

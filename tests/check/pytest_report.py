@@ -16,7 +16,9 @@ from runner import Job, StepFailed
 from tools.environment import Environment
 
 
-def run(job: Job, environment: Environment, tree: Path, variables: t.Mapping[str, str], folder: str, *options: str) -> None:
+def run(
+    job: Job, environment: Environment, tree: Path, variables: t.Mapping[str, str], folder: str, *options: str
+) -> None:
     """Run the tests below `folder` of `tree`; raises StepFailed when one fails or none ran."""
     report = tree.parents[2] / "pytest.xml"
     collections_path = str(tree.parents[2])

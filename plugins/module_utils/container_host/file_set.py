@@ -17,6 +17,7 @@ import json
 import os
 import pwd
 import shutil
+import stat
 import tempfile
 import typing as t
 
@@ -210,8 +211,12 @@ def _apply(file: File) -> None:
 def _read(path: str) -> tuple[bytes | None, int | None]:
     """Return content and permissions of a file, None when it is not there."""
     try:
-        with open(path, "rb") as file:
-            return file.read(), os.fstat(file.fileno()).st_mode & 0o7777
+        # O_NONBLOCK: a named pipe in place of a file must not stop us
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if not stat.S_ISREG(mode):
+                raise FileSetError(f"{path} is no regular file: remove it, or name another one")
+            return file.read(), mode & 0o7777
     except FileNotFoundError:
         return None, None
     except OSError as error:

@@ -13,11 +13,15 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import tempfile
 import typing as t
 
 RUNTIME_UNITS = "/run/systemd/system"
 KEYS = "/etc/prositronic/llama-server"
+
+# As the contract has names
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 
 
 class Form(t.NamedTuple):
@@ -47,9 +51,16 @@ class Setting(t.NamedTuple):
 
 
 class InstanceFiles:
-    """Where an instance of this name has its files. `root` is `/` except in tests."""
+    """Where an instance of this name has its files. `root` is `/` except in tests.
+
+    :raises ValueError: the name could become another path than one of an instance.
+    """
 
     def __init__(self, name: str, state_folder: str, root: str = "/") -> None:
+        if not _NAME.fullmatch(name):
+            raise ValueError(
+                "name has to be 1 to 64 letters, digits, dots, hyphens and underscores, with a letter or a digit at either end"
+            )
         self._root = root
         self.name = name
         self.state_folder = state_folder

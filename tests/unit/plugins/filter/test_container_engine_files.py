@@ -333,3 +333,16 @@ def test_rancher_has_a_file_for_the_default_only(name, default, content):
 
 def test_podman_loses_the_hook_of_old_toolkits():
     assert files("podman", "5.4.2") == {"/usr/share/containers/oci/hooks.d/oci-nvidia-hook.json": None}
+
+
+@pytest.mark.parametrize("engine", [{}, {"name": "docker"}, {"name": "lxd", "reads": [], "version": "1"}])
+def test_what_is_no_engine_is_refused(engine):
+    with pytest.raises(
+        AnsibleError, match="container_engine_files: engine: give an entry of nvidia_container_toolkit_info"
+    ):
+        render("engine | prositronic.infra.container_engine_files", engine=engine)
+
+
+def test_a_state_that_there_is_not_is_refused():
+    with pytest.raises(AnsibleError, match="container_engine_files: arguments.state"):
+        docker(None, state="gone")

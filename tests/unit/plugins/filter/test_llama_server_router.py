@@ -105,7 +105,10 @@ def test_what_the_models_hold_is_added_up():
     ],
 )
 def test_refusals(change, error):
-    models = [{"name": "chat", "plan": plans()[0], "model": "/a.gguf"}, {"name": "code", "plan": plans()[1], "model": "/b"}]
+    models = [
+        {"name": "chat", "plan": plans()[0], "model": "/a.gguf"},
+        {"name": "code", "plan": plans()[1], "model": "/b"},
+    ]
     models[0].update(change)
     with pytest.raises(AnsibleError, match=error):
         router(models)

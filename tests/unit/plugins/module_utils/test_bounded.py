@@ -167,3 +167,9 @@ def test_a_function_ends_with_its_caller(tmp_path):
     with pytest.raises(Broken):
         call(caller, SHORT)
     assert gone(int((tmp_path / "worker").read_text()))
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan")])
+def test_no_time_is_refused(seconds):
+    with pytest.raises(Broken, match="the timeout has to be more than 0"):
+        run(["/bin/true"], seconds)

@@ -290,3 +290,11 @@ def test_a_user_is_not_led_elsewhere_by_a_link(run, tmp_path):
     assert run(files=[{"path": str(home / "own" / "file"), "content": "x"}], user="nobody")[0]
     assert (home / "own" / "file").stat().st_uid == 65534
     assert os.geteuid() == 0
+
+
+def test_a_named_pipe_in_place_of_a_file_is_refused(run, tmp_path):
+    path = tmp_path / "daemon.json"
+    os.mkfifo(path)
+    passed, result = run(files=[{"path": str(path), "content": "{}", "mode": "0644"}])
+    assert not passed
+    assert result["msg"] == f"{path} is no regular file: remove it, or name another one"

@@ -100,3 +100,9 @@ def test_a_write_that_fails_leaves_what_was_there(files, monkeypatch):
     monkeypatch.undo()
     assert files.installed() == OLD
     assert [name for name in os.listdir(os.path.dirname(files.units["unit"])) if name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("name", ["", "../../etc/passwd", "a/b", ".hidden", "a\n", "a" * 65])
+def test_a_name_that_could_be_another_path_is_refused(name):
+    with pytest.raises(ValueError, match="name has to be 1 to 64 letters"):
+        InstanceFiles(name, "/var/lib/prositronic")
