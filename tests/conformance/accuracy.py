@@ -19,7 +19,13 @@ from pathlib import Path
 
 import yaml
 from ansible_collections.prositronic.infra.plugins.plugin_utils.memory.refusals import LaunchRefused
-from ansible_collections.prositronic.infra.tests.conformance import extras_rows, field_rows, measured, memory_rows
+from ansible_collections.prositronic.infra.tests.conformance import (
+    extras_rows,
+    field_others,
+    field_rows,
+    measured,
+    memory_rows,
+)
 
 HERE = Path(__file__).resolve().parent
 VERSION = "0.7.0"
@@ -55,7 +61,16 @@ class Tally(t.NamedTuple):
 def data_checksum() -> str:
     """Return a checksum of the measurements that the results come from."""
     digest = hashlib.sha256()
-    for name in (*memory_rows.FILES, "extras", "field", "models", "models_more", "quant_types", "quant_types_more"):
+    for name in (
+        *memory_rows.FILES,
+        "extras",
+        "field",
+        "field_others",
+        "models",
+        "models_more",
+        "quant_types",
+        "quant_types_more",
+    ):
         digest.update((measured.DATA / f"{name}.jsonl.xz").read_bytes())
     return digest.hexdigest()
 
@@ -88,6 +103,7 @@ def work_out() -> dict[str, t.Any]:
         "left_out": dict(collections.Counter(row.out_of_reach for row in rows if row.out_of_reach)),
         "extras": len(extras_rows.all_rows()),
         "field": {"rows": len(field_rows.all_rows()), "parts": {part: _field(part) for part in field_rows.PARTS}},
+        "field_others": _field_others(),
         "architectures": {name: [list(one) for one in found] for name, found in sorted(tallies(rows).items())},
     }
 
@@ -97,6 +113,21 @@ def _field(part: str) -> list[float]:
     found = [abs(error) for error in field_rows.errors(part, held_back=True)]
     near, nearer = (sum(error <= limit for error in found) / len(found) for limit in (0.03, 0.01))
     return [len(found), round(statistics.median(found), 5), round(nearer, 3), round(near, 3)]
+
+
+def _field_others() -> dict[str, t.Any]:
+    """Return of the other published loads: how many, the median error of all buffers, and those farther off than 3 %."""
+    loads = field_others.all_loads()
+    return {
+        "loads": len(loads),
+        "median": round(statistics.median(abs(load.error) for load in loads), 5),
+        "left_out": field_others.LEFT_OUT,
+        "farther": {
+            f"{load.text} ({load.error:+.0%})": field_others.FARTHER[load.id]
+            for load in loads
+            if abs(load.error) > field_rows.NEAR
+        },
+    }
 
 
 def _refused(row: memory_rows.Row) -> bool:
@@ -110,6 +141,7 @@ def _refused(row: memory_rows.Row) -> bool:
 def page(results: dict[str, t.Any], differential: dict[str, t.Any], peers: list[dict[str, str]]) -> str:
     """Return the page."""
     found = {name: [Tally(*one) for one in kinds] for name, kinds in results["architectures"].items()}
+    others = results["field_others"]
     sums = [_sum([kinds[number] for kinds in found.values()]) for number in range(len(KINDS))]
     lines = [
         "# How accurate the memory figures are",
@@ -152,8 +184,14 @@ def page(results: dict[str, t.Any], differential: dict[str, t.Any], peers: list[
         ),
         "",
         "Not explained: the weights of four loads (another file, by their sizes); the first GPU's compute buffer, through which"
-        " experts of the host are copied, from 832 MiB too small to 347 too large, since those builds make the copies otherwise."
-        " Other published loads do not say their launch and are not compared.",
+        " experts of the host are copied, from 832 MiB too small to 347 too large, since those builds make the copies otherwise.",
+        "",
+        f"{others['loads']} other published loads, of builds from spring 2025 to autumn 2026, say their whole launch: weights and"
+        f" caches of every GPU are within 1 %, all buffers {others['median']:.2%} off at the median. Farther than 3 %: "
+        + "; ".join(f"{load}: {why}" for load, why in others["farther"].items())
+        + ". Read and not compared: "
+        + "; ".join(f"{reason} ({number})" for reason, number in others["left_out"].items())
+        + ".",
         "",
         "## By architecture",
         "",

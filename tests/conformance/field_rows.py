@@ -42,6 +42,8 @@ TYPES = {
     "output": "Q6_K",
 }
 OTHER_MATRICES = "Q8_0"
+# What counts as near: as a share of all that is measured.
+NEAR = 0.03
 
 
 class Use(t.NamedTuple):

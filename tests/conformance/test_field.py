@@ -9,7 +9,8 @@ from __future__ import annotations
 import statistics
 
 import pytest
-from ansible_collections.prositronic.infra.tests.conformance.field_rows import all_rows, error, errors
+from ansible_collections.prositronic.infra.tests.conformance import field_others
+from ansible_collections.prositronic.infra.tests.conformance.field_rows import NEAR, all_rows, error, errors
 
 
 @pytest.mark.parametrize(("part", "share"), [("weights", 0.9), ("KV cache and state", 1.0)])
@@ -32,3 +33,18 @@ def test_what_a_gpu_holds_at_the_median(part, capsys):
         print(f"\n{part}: {len(found)} figures, median error {statistics.median(map(abs, found)):.2%}; ", end="")
         print(f"all buffers farther than 3 %: {len(far)} GPUs ({', '.join(far[:4])}, …)", end="")
     assert statistics.median(map(abs, found)) <= 0.03
+
+
+@pytest.mark.parametrize("load", field_others.all_loads(), ids=lambda load: load.id)
+def test_weights_and_caches_of_other_machines(load):
+    for use in load.uses:
+        assert use.weights[0] == pytest.approx(use.weights[1], rel=0.01)
+        assert use.kv[0] == pytest.approx(use.kv[1], rel=0.01)
+
+
+def test_all_buffers_of_other_machines():
+    errors_by_id = {load.id: load.error for load in field_others.all_loads()}
+    assert statistics.median(map(abs, errors_by_id.values())) <= NEAR
+    assert {name for name, off in errors_by_id.items() if abs(off) > NEAR} == set(field_others.FARTHER)
+    # what is said may be too much, not far too little
+    assert min(errors_by_id.values()) > -NEAR
