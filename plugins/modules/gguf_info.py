@@ -29,7 +29,8 @@ options:
         directory.
       - Or a directory that holds exactly one model. Files in it whose name starts with C(mmproj) are taken for
         multimodal projectors, not for models.
-    type: path
+      - A leading C(~) stands for the home directory. C($) is part of a name like any other character.
+    type: str
     required: true
 notes:
   - Needs no Python library on the host.
@@ -159,6 +160,8 @@ file_bytes:
   sample: 5027783488
 """
 
+import os
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.prositronic.infra.plugins.module_utils import gguf
 from ansible_collections.prositronic.infra.plugins.module_utils.gguf_header import GGUFError
@@ -166,11 +169,11 @@ from ansible_collections.prositronic.infra.plugins.module_utils.gguf_header impo
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={"path": {"type": "path", "required": True}},
+        argument_spec={"path": {"type": "str", "required": True}},
         supports_check_mode=True,
     )
     try:
-        model = gguf.read(module.params["path"])
+        model = gguf.read(os.path.expanduser(module.params["path"]))
     except GGUFError as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, gguf=model.value(), **model.summary())

@@ -84,7 +84,8 @@ def select(steps: Steps, options: argparse.Namespace) -> list[Step]:
     """The steps that the command line asks for, with those they need, in order."""
     available = steps.all()
     if options.lab or "lab" in options.step:
-        available.append(steps.lab())
+        # It takes longest and seldom more than one processor: it starts as soon as it can, beside the others
+        available.insert(0, steps.lab())
     wanted = list(options.step)
     if options.fast:
         wanted += [name.format(newest=steps.newest[0].line) for name in FAST]

@@ -52,7 +52,9 @@ def test_three_hosts_until_every_one_is_right(module_lab, hosts, models):
 
     # The controller dies between plan and apply: nothing has changed anywhere
     running = module_lab.start_play(SERVE, variables=variables)
-    while not any("Plan all models of each host" in path.read_text() for path in module_lab.state.glob("tmp/play-*.events")):
+    while not any(
+        "Plan all models of each host" in path.read_text() for path in module_lab.state.glob("tmp/play-*.events")
+    ):
         assert running.is_running
         time.sleep(0.1)
     killed = running.kill()

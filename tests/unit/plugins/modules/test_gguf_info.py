@@ -90,3 +90,10 @@ def test_every_result_is_documented_and_every_documented_result_is_there(run, mo
     assert set(result) - {"changed", "invocation"} == set(documented)
     assert set(result["gguf"]) == set(documented["gguf"]["contains"])
     assert set(result["gguf"]["files"][0]) == set(documented["gguf"]["contains"]["files"]["contains"])
+
+
+def test_a_dollar_is_part_of_a_name_and_a_tilde_is_home(run, model, monkeypatch):
+    monkeypatch.setenv("HOME", str(model.parent))
+    named = model.rename(model.with_name("$HOME ${PATH}.gguf"))
+    assert run(path=str(named))[1]["gguf"]["files"][0]["path"] == str(named)
+    assert run(path="~/$HOME ${PATH}.gguf")[0] == 0
