@@ -75,6 +75,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("step", nargs="*", help="only these and what they need; 'unit' means all that begin so")
     parser.add_argument("--fast", action="store_true", help=f"only {', '.join(FAST).replace('-{newest}', '')}")
     parser.add_argument("--lab", action="store_true", help="also the tests on hosts that boot (root on Linux)")
+    parser.add_argument("--long", action="store_true", help="with --lab: its tests that take long too")
     parser.add_argument("--jobs", type=int, metavar="N", help="steps at a time (default: one per processor)")
     parser.add_argument("--list", action="store_true", help="name the steps and stop")
     return parser.parse_args()
@@ -85,7 +86,7 @@ def select(steps: Steps, options: argparse.Namespace) -> list[Step]:
     available = steps.all()
     if options.lab or "lab" in options.step:
         # It takes longest and seldom more than one processor: it starts as soon as it can, beside the others
-        available.insert(0, steps.lab())
+        available.insert(0, steps.lab(options.long))
     wanted = list(options.step)
     if options.fast:
         wanted += [name.format(newest=steps.newest[0].line) for name in FAST]

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shutil
@@ -69,7 +70,8 @@ CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 
 # The lab's way to say that it cannot run on this machine.
 LAB_SKIPPED = 77
-LAB_LIMIT_SECONDS = 2400
+LAB_LIMIT_SECONDS = 1500
+LONG_SECONDS = 5400
 
 
 class Steps:
@@ -118,8 +120,8 @@ class Steps:
             Step("changelog", self.changelog, of_tools),
         ]
 
-    def lab(self) -> Step:
-        return Step("lab", self.run_lab, (f"env-{self.newest[0].line}", "build"))
+    def lab(self, long: bool = False) -> Step:
+        return Step("lab", functools.partial(self.run_lab, long=long), (f"env-{self.newest[0].line}", "build"))
 
     # Environments and the tree that is tested
 
@@ -319,7 +321,7 @@ class Steps:
             self._program("tools", "antsibull-changelog"), "lint", cwd=tree, variables=self._variables(job, "tools")
         )
 
-    def run_lab(self, job: Job) -> None:
+    def run_lab(self, job: Job, long: bool) -> None:
         """The tests on hosts that boot; as root it first installs and builds what they need."""
         command = ROOT / "tests" / "lab" / "run"
         if not command.exists():
@@ -332,9 +334,8 @@ class Steps:
         try:
             if os.geteuid() == 0:
                 job.call(command, "setup", cwd=ROOT, variables=variables, keep=False, limit_seconds=LAB_LIMIT_SECONDS)
-            job.call(
-                command, "test", f"--junit-xml={report}", cwd=ROOT, variables=variables, limit_seconds=LAB_LIMIT_SECONDS
-            )
+            test = [command, "test", f"--junit-xml={report}", *(["--long"] if long else [])]
+            job.call(*test, cwd=ROOT, variables=variables, limit_seconds=LONG_SECONDS if long else LAB_LIMIT_SECONDS)
         except StepFailed as failure:
             if failure.code == LAB_SKIPPED:
                 raise StepSkipped(job.log.read_text(encoding="utf-8").splitlines()[-1]) from failure

@@ -21,8 +21,15 @@ from .laboratory import Lab
 from .paths import results_dir
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs a lab, with every reason, where the lab cannot run."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="also the tests that take long")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what takes long, and what needs a lab, with every reason, where the lab cannot run."""
+    for item in items:
+        if item.get_closest_marker("long") is not None and not config.getoption("--long"):
+            item.add_marker(pytest.mark.skip(reason=f"{item.path.name} takes long: tests/lab/run test --long"))
     problems = needs.missing()
     if problems:
         skip = pytest.mark.skip(reason="; ".join(problems))

@@ -23,6 +23,8 @@ from lab.gguf_models import write_random_llama
 from lab.host import Machine
 from lab.paths import CHECKOUT
 
+pytestmark = pytest.mark.long
+
 ALL_NODES = (
     "ansible-core",
     "python3-click",

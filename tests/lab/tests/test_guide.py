@@ -12,6 +12,7 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
 from lab.gguf_models import write_random_llama
 from lab.host import Machine
 from lab.paths import CHECKOUT
@@ -19,6 +20,8 @@ from lab.paths import CHECKOUT
 sys.path.insert(0, str(CHECKOUT / "tests"))
 import as_collection  # noqa: F401 # pylint: disable=unused-import
 from ansible_collections.prositronic.infra.tests.guide import pages
+
+pytestmark = pytest.mark.long
 
 
 def test_the_page_about_hosts(module_lab, tmp_path):

@@ -25,6 +25,8 @@ from ansible_collections.prositronic.infra.plugins.plugin_utils import answers
 from ansible_collections.prositronic.infra.tests.helm.command import Helm, of_kind
 from ansible_collections.prositronic.infra.tests.helm.programs import programs
 
+pytestmark = pytest.mark.long
+
 USER = 10001
 # What the pod's security context says, in systemd's words
 CONFINED = [

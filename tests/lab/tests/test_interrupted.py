@@ -22,6 +22,8 @@ from lab import standins
 from lab.gguf_models import write_random_llama
 from lab.host import Machine
 
+pytestmark = pytest.mark.long
+
 SERVE = "prositronic.infra.llama_server"
 PLAN = "prositronic.infra.fit"
 

@@ -11,6 +11,8 @@ from lab import instances
 from lab.gguf_models import write_random_llama
 from lab.instances import Instance
 
+pytestmark = pytest.mark.long
+
 MODEL = "/srv/models/random.gguf"
 IMAGE = "localhost/llama:1"
 KEY = "sk-lab-0123456789abcdef"

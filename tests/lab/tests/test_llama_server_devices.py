@@ -13,6 +13,8 @@ from lab import instances
 from lab.gguf_models import write_random_llama
 from lab.instances import Instance
 
+pytestmark = pytest.mark.long
+
 SECOND_DRIVER = "/usr/share/vulkan/icd.d/lvp2_icd.json"
 # Each copy of the driver is a device of its own
 TWO_DRIVERS = f"""

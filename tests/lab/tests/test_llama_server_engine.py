@@ -10,6 +10,8 @@ import pytest
 from lab.gguf_models import write_random_llama
 from lab.instances import Instance
 
+pytestmark = pytest.mark.long
+
 ARCHIVE = "http://127.0.0.1:8111/llama.tar.gz"
 
 

@@ -18,6 +18,8 @@ from lab.host import Machine
 from lab.instances import Instance
 from lab.paths import CHECKOUT
 
+pytestmark = pytest.mark.long
+
 KEY = "sk-lab-0123456789abcdef"
 PORT = 8443
 DASHBOARD = CHECKOUT / "roles" / "llama_server_monitoring" / "files" / "llama-server.json"

@@ -22,6 +22,8 @@ from lab.services.recipes import Package
 from lab.services.rpm_repository import DISGUISED_AS_OPENSUSE, DISGUISED_AS_ROCKY
 from lab.standins import engines, nvidia
 
+pytestmark = pytest.mark.long
+
 ROLE = "nvidia_container_toolkit"
 NEW, OLD = "1.20.0-1", "1.19.1-1"
 
