@@ -91,7 +91,8 @@ def test_a_rollout_stops_at_the_first_host_that_fails(play, hosts, models):
 @pytest.mark.parametrize(
     ("entry", "sentence"),
     [
-        ({"name": "chat", "model": "qwen3-8b"}, "Each entry of inference_models needs a source"),
+        ({"name": "chat"}, "Each entry of inference_models needs a model of the catalog or a source"),
+        ({"name": "chat", "model": "qwen3-8b"}, "model 'qwen3-8b': say what it is quantised to, such as quant='Q4_K_M'"),
         ({"contxt": 512}, "contxt"),
         ({"server": {"option": {}}}, "server has option, and may have address, clients, environment, firewall, groups"),
     ],
