@@ -85,9 +85,9 @@ class ModelFiles(t.NamedTuple):
 def read(path: str) -> ModelFiles:
     """The model at `path`: a file, any part of a split model, or a directory with one model in it.
 
-    Only headers are read. Raises GGUFError, one sentence that names the file, for whatever is not a complete model.
+    A leading ~ stands for the home directory. Only headers are read. Raises GGUFError, one sentence that names the file, for whatever is not a complete model.
     """
-    paths = _paths_of_model(path)
+    paths = _paths_of_model(os.path.expanduser(path))
     allowance = Allowance()
     model = ModelFiles([], [])
     for part in paths:

@@ -160,8 +160,6 @@ file_bytes:
   sample: 5027783488
 """
 
-import os
-
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.prositronic.infra.plugins.module_utils import gguf
 from ansible_collections.prositronic.infra.plugins.module_utils.gguf_header import GGUFError
@@ -173,7 +171,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        model = gguf.read(os.path.expanduser(module.params["path"]))
+        model = gguf.read(module.params["path"])
     except GGUFError as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, gguf=model.value(), **model.summary())
