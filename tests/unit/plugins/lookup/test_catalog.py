@@ -55,7 +55,7 @@ def test_memory_of_a_server():
             "lookup('prositronic.infra.model', 'deepseek-v31')",
             "prositronic.infra.model: no model 'deepseek-v31'; did you mean deepseek-v3.1?",
         ),
-        ("lookup('prositronic.infra.gpu', 5)", "prositronic.infra.gpu: a gpu of the catalog is named by text"),
+        ("lookup('prositronic.infra.gpu', 5)", "prositronic.infra.gpu: arguments.name: input should be a valid string"),
         ("lookup('prositronic.infra.server', 'gcp-a3-highgpu-8g')", "say it with memory"),
         ("lookup('prositronic.infra.server', 'GEX131', memory='much')", "prositronic.infra.server: memory is a number"),
     ],
