@@ -16,6 +16,8 @@ import pytest
 from lab.gguf_models import write_random_llama
 from lab.host import Machine
 
+pytestmark = pytest.mark.long
+
 MODELS = "/var/lib/prositronic/models"
 TOKEN = "hf_lab0123456789"
 PLAY = """
