@@ -93,10 +93,9 @@ def inference_hosts(hostvars: t.Any, names: t.Iterable[str]) -> dict[str, t.Any]
 
 def _plain(variables: t.Any) -> t.Any:
     """Return what is known of a host if that is plain data without a brace in it, else None."""
-    facts = variables.get("ansible_facts") if isinstance(variables, Mapping) else None
-    if not isinstance(facts, Mapping):
+    if not isinstance(variables, Mapping) or not isinstance(variables.get("ansible_facts"), Mapping):
         return None
-    known = facts.get("inference_host") or variables.get("inference_host")
+    known = inference_host(variables)
     return known if _has_no_template(known) else None
 
 
