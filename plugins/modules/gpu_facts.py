@@ -67,19 +67,15 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Gather the facts of every inference host
-  hosts: all
-  gather_facts: false
-  tasks:
-    - name: Look at GPUs, memory and storage
-      prositronic.infra.gpu_facts:
+- name: Look at GPUs, memory and storage
+  prositronic.infra.gpu_facts:
 
-    - name: Show free GPU memory in GiB
-      ansible.builtin.debug:
-        msg: "{{ item.name }}: {{ (item.memory_free_bytes / 2**30) | round(1) }} GiB free"
-      loop: "{{ ansible_facts.inference_host.gpus }}"
-      loop_control:
-        label: "{{ item.index }}"
+- name: Show free GPU memory in GiB
+  ansible.builtin.debug:
+    msg: "{{ item.name }}: {{ (item.memory_free_bytes / 2**30) | round(1) }} GiB free"
+  loop: "{{ ansible_facts.inference_host.gpus }}"
+  loop_control:
+    label: "{{ item.index }}"
 
 - name: Measure memory and the model disk as well
   prositronic.infra.gpu_facts:

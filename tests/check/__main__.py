@@ -41,14 +41,15 @@ def main() -> int:
         return 1
     work = Path(tempfile.mkdtemp(prefix="prositronic-check-"))
     try:
-        steps = Steps(work, pairs, pythons)
+        steps = Steps(work, pairs, pythons, thorough=options.lab)
         chosen = select(steps, options)
         if options.list:
             print("\n".join(step.name for step in chosen))
             return 0
         logs = work / "logs"
         logs.mkdir()
-        workers = options.jobs or max(1, len(os.sched_getaffinity(0)))
+        # One more than processors: some tests wait, for what must not hang
+        workers = options.jobs or len(os.sched_getaffinity(0)) + 1
         tested = ", ".join(f"ansible-core {core.line} on Python {python}" for core, python in pairs)
         print(f"Checking with {tested}; {workers} steps at a time, environments kept in {cache_directory()}")
         display = Display(len(chosen))
@@ -74,9 +75,9 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("step", nargs="*", help="only these and what they need; 'unit' means all that begin so")
     parser.add_argument("--fast", action="store_true", help=f"only {', '.join(FAST).replace('-{newest}', '')}")
-    parser.add_argument("--lab", action="store_true", help="also the tests on hosts that boot (root on Linux)")
+    parser.add_argument("--lab", action="store_true", help="also the tests on hosts that boot (root on Linux), and pylint on every ansible-core")
     parser.add_argument("--long", action="store_true", help="with --lab: its tests that take long too")
-    parser.add_argument("--jobs", type=int, metavar="N", help="steps at a time (default: one per processor)")
+    parser.add_argument("--jobs", type=int, metavar="N", help="steps at a time (default: one more than processors)")
     parser.add_argument("--list", action="store_true", help="name the steps and stop")
     return parser.parse_args()
 

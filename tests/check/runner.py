@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs steps that depend on each other, as many at a time as there are processors, and keeps what each printed."""
+"""Runs steps that depend on each other, some at a time, and keeps what each printed."""
 
 from __future__ import annotations
 

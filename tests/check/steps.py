@@ -31,9 +31,8 @@ from tools.environment import (
 TOOLS = "tests/check/requirements.txt"
 TESTS = "tests/unit/requirements.txt"
 ENGINE_TESTS = "tests/unit/plugins/plugin_utils"
-HELM = "tests/helm/requirements.txt"
-AWX = "tests/awx/requirements.txt"
-BROWSER = "tests/browser/requirements.txt"
+# Of tests that run with the newest ansible-core only
+MORE_TESTS = tuple(f"tests/{name}/requirements.txt" for name in ("awx", "browser", "helm"))
 LAB = "tests/lab/requirements.txt"
 
 # What a published collection holds at its top; anything else is an oversight in galaxy.yml's build_ignore.
@@ -57,7 +56,7 @@ PUBLISHED = {
 }
 
 # Not published, but looked at by the tools and tests.
-BESIDE = ("galaxy.yml", "pyproject.toml", ".yamllint", "tools")
+BESIDE = ("galaxy.yml", "pyproject.toml", ".ansible-lint", ".yamllint", "tools")
 
 FUZZED_HEADERS = 100_000
 # Questions to the real llama.cpp; `tests/differential/fit_params.py --count` asks more.
@@ -75,10 +74,16 @@ LONG_SECONDS = 5400
 
 
 class Steps:
-    """Makes the list of steps for what this machine has. `work` is a directory outside the checkout, for this run."""
+    """Makes the list of steps for what this machine has. `work` is a directory outside the checkout, for this run.
 
-    def __init__(self, work: Path, pairs: t.Sequence[tuple[Core, Python]], pythons: t.Sequence[Python]) -> None:
+    `thorough`: also what finds little that another step does not, and takes long.
+    """
+
+    def __init__(
+        self, work: Path, pairs: t.Sequence[tuple[Core, Python]], pythons: t.Sequence[Python], thorough: bool
+    ) -> None:
         self.work = work
+        self.thorough = thorough
         self.pairs = pairs
         self.oldest_target = next((python for python in pythons if python.minor == TARGET_PYTHON), None)
         self.newest = pairs[0]
@@ -98,9 +103,6 @@ class Steps:
 
         of_newest = (f"env-{newest}", "build")
         of_tools = ("env-tools", "build")
-        steps.append(Step("env-helm", self.helm_environment, (), False))
-        steps.append(Step("env-awx", self.awx_environment, (), False))
-        steps.append(Step("env-browser", self.browser_environment, (), False))
         # What takes longest starts first, so that nothing is waited for at the end.
         for_each("sanity", self.sanity)
         for_each("unit", self.unit)
@@ -112,9 +114,9 @@ class Steps:
             Step("ansible-lint", self.ansible_lint, of_tools),
             Step("docs", self.docs, of_tools),
             Step("conformance", self.conformance, of_newest),
-            Step("helm", self.helm, ("env-helm", "build")),
-            Step("awx", self.awx, ("env-awx", "build")),
-            Step("browser", self.browser, ("env-browser", "build")),
+            Step("helm", self.helm, of_newest),
+            Step("awx", self.awx, of_newest),
+            Step("browser", self.browser, of_newest),
             Step("target-python", self.target_python, of_newest),
             Step("mypy", self.mypy, of_tools),
             Step("changelog", self.changelog, of_tools),
@@ -126,26 +128,16 @@ class Steps:
     # Environments and the tree that is tested
 
     def _environment_step(self, core: Core, python: Python) -> Step:
+        more = MORE_TESTS if core is self.newest[0] else ()
+
         def make(job: Job) -> None:
-            self._make(job, core.line, python, [core.requirement, TESTS])
+            self._make(job, core.line, python, [core.requirement, TESTS, *more])
 
         return Step(f"env-{core.line}", make, (), False)
 
     def tools_environment(self, job: Job) -> None:
         core, python = self.newest
         self._make(job, "tools", python, [core.requirement, "requirements.txt", TOOLS])
-
-    def helm_environment(self, job: Job) -> None:
-        core, python = self.newest
-        self._make(job, "helm", python, [core.requirement, TESTS, HELM])
-
-    def awx_environment(self, job: Job) -> None:
-        core, python = self.newest
-        self._make(job, "awx", python, [core.requirement, TESTS, AWX])
-
-    def browser_environment(self, job: Job) -> None:
-        core, python = self.newest
-        self._make(job, "browser", python, [core.requirement, TESTS, BROWSER])
 
     def _make(self, job: Job, name: str, python: Python, requirements: list[str]) -> None:
         with open(job.log, "a", encoding="utf-8") as log:
@@ -200,7 +192,9 @@ class Steps:
         environment = self.environments[core.line]
         tree = self._copy(f"sanity-{core.line}")
         home = self._home(core.line, python)
-        ansible_test.sanity(job, environment, tree, home, self._variables(job, core.line), python.minor)
+        newest = self.newest[0]
+        leave_out = {} if self.thorough or core is newest else {"pylint": f"run by sanity-{newest.line}; here with --lab"}
+        ansible_test.sanity(job, environment, tree, home, self._variables(job, core.line), python.minor, leave_out)
 
     def unit(self, job: Job, core: Core, _python: Python) -> None:
         """All on the oldest ansible-core; on the others not the engine, which knows no Ansible (conformance runs it there)."""
@@ -223,18 +217,18 @@ class Steps:
 
     def helm(self, job: Job) -> None:
         """The chart, rendered and deployed by the real helm and helmfile."""
-        self._pytest(job, "helm", "tests/helm")
+        self._pytest(job, self.newest[0].line, "tests/helm")
 
     def awx(self, job: Job) -> None:
         """The AWX project through ansible-runner and ansible-builder."""
-        self._pytest(job, "awx", "tests/awx")
+        self._pytest(job, self.newest[0].line, "tests/awx")
 
     def browser(self, job: Job) -> None:
         """The pages, read in Chromium; screenshots stay in the checkout, where nothing of it is published."""
         if not any(map(shutil.which, CHROMIUMS)):
             raise StepSkipped("Chromium is not on this machine: install the package chromium")
         shots = ROOT / "tests" / "output" / "screenshots"
-        self._pytest(job, "browser", "tests/browser", BROWSER_SCREENSHOTS=str(shots))
+        self._pytest(job, self.newest[0].line, "tests/browser", BROWSER_SCREENSHOTS=str(shots))
         job.detail = f"{len(list(shots.glob('*.png')))} screenshots in {shots.relative_to(ROOT)}"
 
     def fuzz(self, job: Job) -> None:
@@ -290,14 +284,8 @@ class Steps:
     def ansible_lint(self, job: Job) -> None:
         tree = self._copy("ansible-lint")
         variables = self._variables(job, "tools") | {"ANSIBLE_COLLECTIONS_PATH": str(self.work / "ansible-lint")}
-        lint = [
-            self._program("tools", "ansible-lint"),
-            "--offline",
-            "--strict",
-            "--config-file",
-            ROOT / ".ansible-lint",
-        ]
-        output = job.call(*lint, cwd=tree, variables=variables)
+        lint = self._program("tools", "ansible-lint")
+        output = job.call(lint, "--offline", "--strict", cwd=tree, variables=variables)
         found = re.search(r"in (\d+) files processed", output)
         if found is None or found[1] == "0":
             raise StepFailed("ansible-lint read no file.")

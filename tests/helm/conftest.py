@@ -90,7 +90,7 @@ def web(tree):
     """The published tree on a web server of the loopback; the address."""
     handler = functools.partial(_Quiet, directory=str(tree))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_address[1]}"
     server.shutdown()
     server.server_close()

@@ -32,7 +32,7 @@ class Hub:
         self._servers = [ThreadingHTTPServer(("127.0.0.1", 0), _handler(self, store)) for store in (False, True)]
         for server in self._servers:
             server.daemon_threads = True
-            threading.Thread(target=server.serve_forever, daemon=True).start()
+            threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         self.url, self.store = (f"http://127.0.0.1:{server.server_address[1]}" for server in self._servers)
 
     def downloads(self) -> list[str]:

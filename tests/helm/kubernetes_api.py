@@ -47,7 +47,7 @@ class KubernetesApi(ThreadingHTTPServer):
         self.lock = threading.RLock()
         self.pod_log = '{"choices":[{"message":{"content":"yes"}}]}\n'
         self.test_phase = "Succeeded"
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
     def kubeconfig(self) -> str:
         server = f"http://127.0.0.1:{self.server_address[1]}"

@@ -252,7 +252,7 @@ def test_a_completion_is_asked_for_with_the_key(pod, hub):
             pass
 
     server = http.server.HTTPServer(("127.0.0.1", 0), Service)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     made = pod(endpoint=hub().url)
     url = f"http://127.0.0.1:{server.server_address[1]}"
     (container,) = made.tests["containers"]
