@@ -9,8 +9,11 @@ from __future__ import annotations
 import os
 import subprocess
 
+import pytest
 import yaml
 from ansible_collections.prositronic.infra.tests.awx.conftest import PROGRAMS, ROOT, SERVERS, artifacts
+
+pytestmark = pytest.mark.long
 
 ANSWERS = {
     "answer_target_hosts": "",

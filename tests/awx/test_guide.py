@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from ansible_collections.prositronic.infra.tests.awx.conftest import PROGRAMS, artifacts
 from ansible_collections.prositronic.infra.tests.guide import pages
+
+pytestmark = pytest.mark.long
 
 
 def test_every_command_says_what_it_needs():

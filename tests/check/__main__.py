@@ -41,7 +41,7 @@ def main() -> int:
         return 1
     work = Path(tempfile.mkdtemp(prefix="prositronic-check-"))
     try:
-        steps = Steps(work, pairs, pythons, thorough=options.lab)
+        steps = Steps(work, pairs, pythons, thorough=options.lab or options.long)
         chosen = select(steps, options)
         if options.list:
             print("\n".join(step.name for step in chosen))
@@ -75,8 +75,8 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("step", nargs="*", help="only these and what they need; 'unit' means all that begin so")
     parser.add_argument("--fast", action="store_true", help=f"only {', '.join(FAST).replace('-{newest}', '')}")
-    parser.add_argument("--lab", action="store_true", help="also the tests on hosts that boot (root on Linux), and pylint on every ansible-core")
-    parser.add_argument("--long", action="store_true", help="with --lab: its tests that take long too")
+    parser.add_argument("--lab", action="store_true", help="also what takes longer, and the tests on hosts that boot (root on Linux)")
+    parser.add_argument("--long", action="store_true", help="all that takes long, of the lab too")
     parser.add_argument("--jobs", type=int, metavar="N", help="steps at a time (default: one more than processors)")
     parser.add_argument("--list", action="store_true", help="name the steps and stop")
     return parser.parse_args()

@@ -16,6 +16,7 @@ import configparser
 import os
 import re
 import subprocess
+import zipfile
 from pathlib import Path
 
 from tools.environment import Environment
@@ -27,17 +28,13 @@ _PIP_VERSION = (
     "print(get_venv_packages(types.SimpleNamespace(version='{version}'))['pip'])"
 )
 
-# Runs the pip in a wheel the way get-pip.py runs the one it carries.
-_GET_PIP = '''\
-import runpy
-import sys
+# What a wheel holds is what an installed package is; running pip to install itself takes longer.
+_GET_PIP = """\
+import shutil
+import sysconfig
 
-wheels = {wheels!r}
-sys.path.insert(0, wheels + "/" + {wheel!r})
-arguments = [a for a in sys.argv[1:] if a not in ("--no-setuptools", "--no-wheel")]
-sys.argv[:] = ["pip", "install", "--find-links", wheels, *arguments]
-runpy.run_module("pip", run_name="__main__", alter_sys=True)
-'''
+shutil.copytree({unpacked!r}, sysconfig.get_path("purelib"), dirs_exist_ok=True)
+"""
 
 
 def test_variables(home: Path) -> dict[str, str]:
@@ -82,5 +79,7 @@ def seed_get_pip(environment: Environment, home: Path, python_version: str) -> N
     wheels = home / "wheels"
     command = [python, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(wheels), f"pip=={version}"]
     subprocess.run(command, capture_output=True, text=True, check=True)
-    wheel = next(wheels.glob(f"pip-{version}-*.whl")).name
-    path.write_text(_GET_PIP.format(wheels=str(wheels), wheel=wheel), encoding="utf-8")
+    unpacked = home / f"pip-{version}"
+    with zipfile.ZipFile(next(wheels.glob(f"pip-{version}-*.whl"))) as wheel:
+        wheel.extractall(unpacked)
+    path.write_text(_GET_PIP.format(unpacked=str(unpacked)), encoding="utf-8")

@@ -30,7 +30,10 @@ from tools.environment import (
 
 TOOLS = "tests/check/requirements.txt"
 TESTS = "tests/unit/requirements.txt"
-ENGINE_TESTS = "tests/unit/plugins/plugin_utils"
+# Of what knows no Ansible
+PLAIN_TESTS = ("tests/unit/plugins/module_utils", "tests/unit/plugins/plugin_utils", "tests/unit/tools")
+# Of ansible-test, what is the same with every ansible-core
+PLAIN_SANITY = ("changelog", "import", "pep8", "pylint", "yamllint")
 # Of tests that run with the newest ansible-core only
 MORE_TESTS = tuple(f"tests/{name}/requirements.txt" for name in ("awx", "browser", "helm"))
 LAB = "tests/lab/requirements.txt"
@@ -193,15 +196,16 @@ class Steps:
         tree = self._copy(f"sanity-{core.line}")
         home = self._home(core.line, python)
         newest = self.newest[0]
-        leave_out = {} if self.thorough or core is newest else {"pylint": f"run by sanity-{newest.line}; here with --lab"}
+        names = () if core is newest or self.thorough else PLAIN_SANITY
+        leave_out = dict.fromkeys(names, f"run by sanity-{newest.line}; here with --lab")
         ansible_test.sanity(job, environment, tree, home, self._variables(job, core.line), python.minor, leave_out)
 
     def unit(self, job: Job, core: Core, _python: Python) -> None:
-        """All on the oldest ansible-core; on the others not the engine, which knows no Ansible (conformance runs it there)."""
+        """All on the oldest ansible-core; on the others what meets Ansible."""
         oldest = self.pairs[-1][0]
-        self._pytest(job, core.line, "tests/unit", *(() if core is oldest else (f"--ignore={ENGINE_TESTS}",)))
-        if core is not oldest:
-            job.not_run.append(f"{job.step.name}: {ENGINE_TESTS}: run by unit-{oldest.line}")
+        left_out = () if core is oldest or self.thorough else PLAIN_TESTS
+        self._pytest(job, core.line, "tests/unit", *(f"--ignore={folder}" for folder in left_out))
+        job.not_run += [f"{job.step.name}: {folder}: run by unit-{oldest.line}; here with --lab" for folder in left_out]
 
     def integration(self, job: Job, core: Core, python: Python) -> None:
         """The newest ansible-core drives the oldest Python, the oldest its own."""
@@ -342,4 +346,5 @@ class Steps:
         if not any((tree / folder).rglob("test_*.py")):
             raise StepSkipped(f"there are no tests below {folder}")
         environment = self.environments[line]
-        pytest_report.run(job, environment, tree, self._variables(job, line) | more, folder, *options)
+        long = ["--long"] if self.thorough else []
+        pytest_report.run(job, environment, tree, self._variables(job, line) | more, folder, *long, *options)

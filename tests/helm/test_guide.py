@@ -12,8 +12,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from ansible_collections.prositronic.infra.tests.guide import pages
 from ansible_collections.prositronic.infra.tests.helm.command import ROOT
+
+pytestmark = pytest.mark.long
 
 
 def test_the_page_about_kubernetes(helm, kubernetes, tmp_path):

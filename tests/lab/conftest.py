@@ -20,16 +20,11 @@ from .errors import LabError
 from .laboratory import Lab
 from .paths import results_dir
 
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--long", action="store_true", help="also the tests that take long")
+pytest_plugins = ["long_tests"]
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip what takes long, and what needs a lab, with every reason, where the lab cannot run."""
-    for item in items:
-        if item.get_closest_marker("long") is not None and not config.getoption("--long"):
-            item.add_marker(pytest.mark.skip(reason=f"{item.path.name} takes long: tests/lab/run test --long"))
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a lab, with every reason, where the lab cannot run."""
     problems = needs.missing()
     if problems:
         skip = pytest.mark.skip(reason="; ".join(problems))
