@@ -24,7 +24,7 @@ from runner import Job, StepFailed, StepSkipped
 from tools.environment import Environment, Python
 
 # Sanity tests that must have looked at files of ours whenever sanity ran at all.
-_ESSENTIAL = {"compile", "import", "pep8", "pylint", "validate-modules", "yamllint"}
+_ESSENTIAL = {"changelog", "compile", "import", "pep8", "pylint", "validate-modules", "yamllint"}
 
 _RAN_TARGET = re.compile(r"^Running (\S+) integration test role$", re.MULTILINE)
 

@@ -109,20 +109,19 @@ class Steps:
         # What takes longest starts first, so that nothing is waited for at the end.
         for_each("sanity", self.sanity)
         for_each("unit", self.unit)
+        steps.append(Step("browser", self.browser, of_newest))
         steps.append(Step("fuzz", self.fuzz, of_newest))
         steps.append(Step("differential", self.differential, of_newest))
         for_each("integration", self.integration)
+        steps.append(Step("helm", self.helm, of_newest))
         return [
             *steps,
             Step("ansible-lint", self.ansible_lint, of_tools),
             Step("docs", self.docs, of_tools),
             Step("conformance", self.conformance, of_newest),
-            Step("helm", self.helm, of_newest),
             Step("awx", self.awx, of_newest),
-            Step("browser", self.browser, of_newest),
             Step("target-python", self.target_python, of_newest),
             Step("mypy", self.mypy, of_tools),
-            Step("changelog", self.changelog, of_tools),
         ]
 
     def lab(self, long: bool = False) -> Step:
@@ -305,12 +304,6 @@ class Steps:
             ".",
             cwd=tree,
             variables=self._variables(job, "tools"),
-        )
-
-    def changelog(self, job: Job) -> None:
-        tree = self._copy("changelog")
-        job.call(
-            self._program("tools", "antsibull-changelog"), "lint", cwd=tree, variables=self._variables(job, "tools")
         )
 
     def run_lab(self, job: Job, long: bool) -> None:
