@@ -42,7 +42,7 @@ options:
     type: path
     default: /usr/bin/llama-bench
   environment:
-    description: Variables of its environment, such as those that choose GPUs.
+    description: Variables of its environment, such as those that choose GPUs. Secrets have no place here.
     type: dict
     default: {}
   timeout:

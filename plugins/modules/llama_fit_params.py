@@ -33,7 +33,7 @@ options:
     elements: list
     required: true
   environment:
-    description: Variables of its environment, such as those that choose GPUs.
+    description: Variables of its environment, such as those that choose GPUs. Secrets have no place here.
     type: dict
     default: {}
   timeout:

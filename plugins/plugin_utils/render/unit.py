@@ -20,6 +20,7 @@ from .backends import BACKENDS
 # A model is loaded at the rate of its disk, a network's or a hard disk's at worst; the rest is for making contexts.
 _SLOWEST_BYTES_PER_SECOND = 50_000_000
 _START_SECONDS = 120
+_SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|(^|_)KEYS?($|_)", re.IGNORECASE)
 
 
 class Served(t.NamedTuple):
@@ -74,7 +75,10 @@ def record(model: Served) -> dict[str, t.Any]:
 
 
 def environment(backend: str, gpus: t.Sequence[Gpu], more: t.Any) -> dict[str, str]:
-    """Return the variables of the environment: those that leave only these GPUs visible, then `more`, sorted."""
+    """Return the variables of the environment: those that leave only these GPUs visible, then `more`, sorted.
+
+    :raises ContractError: for what is no variable, an option in disguise (`LLAMA_ARG_*`), or a secret, which all can read.
+    """
     if not isinstance(more or {}, dict):
         raise ContractError("environment: give a mapping of names to values, such as {GGML_CUDA_P2P: 1}")
     variables = dict(text.split("=", 1) for text in BACKENDS[backend].selection(gpus))
@@ -83,6 +87,13 @@ def environment(backend: str, gpus: t.Sequence[Gpu], more: t.Any) -> dict[str, s
             raise ContractError("environment: names are letters, digits and underscores, and begin with no digit")
         if name in variables:
             raise ContractError(f"environment: {name} is decided by the plan, which binds the instance to its GPUs")
+        if name.startswith("LLAMA_ARG_"):
+            raise ContractError(f"environment: {name} is an option of llama-server; give it with the options")
+        if _SECRET.search(name):
+            raise ContractError(
+                f"environment: {name} looks like a secret, and whoever is on the host can read a unit; give keys of"
+                " clients as a file (api_key_file in credentials), and fetch models beforehand"
+            )
         if not isinstance(value, (str, int, float)) or isinstance(value, bool):
             raise ContractError(f"environment: {name} must be text or a number")
         variables[name] = str(value)
