@@ -71,6 +71,11 @@ options:
       ram_bytes:
         description: In the host's memory. Default is 4 GiB, or an eighth of a machine with less than 32 GiB.
         type: int
+  mmproj:
+    description:
+      - Projector that is served with the model, for images or sound, as M(prositronic.infra.gguf_info) returns its header in
+        RV(prositronic.infra.gguf_info#module:gguf). It is counted, on the first GPU of the plan, and is part of its launch.
+    type: dict
   engine:
     description: Version of llama.cpp to plan for. Default is the newest that the collection knows.
     type: str

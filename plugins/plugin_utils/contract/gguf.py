@@ -27,7 +27,7 @@ class Gguf(Contract):
     """
 
     schema_version: t.Literal[1] = Field(default=SCHEMA_VERSION, alias="schema")
-    files: list[GgufFile]
+    files: list[GgufFile] = Field(min_length=1)
     version: int
     alignment: int
     metadata: dict[str, t.Any]

@@ -10,6 +10,7 @@ import typing as t
 
 from .._pydantic import Field, field_validator, model_validator
 from .base import Contract, digest
+from .gguf import Gguf
 from .launch import CacheType
 
 GIB = 1 << 30
@@ -74,7 +75,10 @@ class Reserve(Contract):
 
 
 class Demand(Contract):
-    """What a model shall do, wherever it runs: `parallel` requests at once, each of so much context and speed."""
+    """What a model shall do, wherever it runs: `parallel` requests at once, each of so much context and speed.
+
+    `mmproj` is the value of gguf_info of a projector that is served with it.
+    """
 
     model: str | dict[str, t.Any] | list[str | dict[str, t.Any]]
     quant: str | list[str] | None = None
@@ -84,12 +88,20 @@ class Demand(Contract):
     allow: Allow = Allow()
     reserve: Reserve = Reserve()
     engine: str | None = None
+    mmproj: Gguf | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _absent(cls, value: t.Any) -> t.Any:
         # A survey or an unset variable gives an empty string or null: the same as not given.
         return {k: v for k, v in value.items() if v is not None and v != ""} if isinstance(value, dict) else value
+
+    @field_validator("mmproj", mode="before")
+    @classmethod
+    def _header(cls, value: t.Any) -> t.Any:
+        if not isinstance(value, (dict, Gguf)):
+            raise ValueError("give the header of a projector's file, the gguf that prositronic.infra.gguf_info returns")
+        return value
 
     @field_validator("context", mode="before")
     @classmethod

@@ -13,12 +13,15 @@ import typing as t
 from ...module_utils.ggml_types import tensor_bytes
 from ..contract.launch import CacheType, Launch
 from ..contract.memory import MemoryEstimate
+from ..contract.request import Demand
 from ..memory.anatomy import anatomy_of
+from ..memory.beside import NOTHING_BESIDE, Beside
 from ..memory.context import context_of
 from ..memory.estimate import estimate
 from ..memory.kv_cache import CacheTypes, cache_bytes
 from ..memory.recurrent_state import state_bytes
 from ..memory.weights import EXPERTS, block_bytes, expert_bytes, output_bytes
+from ..model import source
 from ..model.model import Model
 from ..speed.activity import activity
 from ..speed.work import Workload
@@ -27,11 +30,15 @@ from .machine import Device
 
 
 class Costs:
-    """One model with one version of the engine. A layer is a block; the output is one more layer, the last."""
+    """One model with one version of the engine. A layer is a block; the output is one more layer, the last.
 
-    def __init__(self, model: Model, engine: dict[str, t.Any]) -> None:
+    :param beside: what is loaded with the model, whatever the layout.
+    """
+
+    def __init__(self, model: Model, engine: dict[str, t.Any], beside: Beside = NOTHING_BESIDE) -> None:
         self.model = model
         self.engine = engine
+        self.beside = beside
         self._anatomy = anatomy_of(model)
         blocks = block_bytes(self._anatomy)
         self._rest = [rest.gpu for rest, _experts in blocks] + [output_bytes(self._anatomy).gpu]
@@ -141,4 +148,13 @@ class Costs:
 
     def estimate(self, launch: Launch, devices: t.Sequence[Device]) -> MemoryEstimate:
         """Return the memory of a launch on these devices."""
-        return estimate(self.model, launch, [device.gpu for device in devices], self.engine["version"])
+        gpus = [device.gpu for device in devices]
+        return estimate(self.model, launch, gpus, self.engine["version"], beside=self.beside)
+
+
+def wished_beside(wish: Demand) -> Beside:
+    """Return what a wish has loaded with the model.
+
+    :raises ValueError: for what is no header of a file.
+    """
+    return Beside(projector=source.model(wish.mmproj.plain())) if wish.mmproj else NOTHING_BESIDE

@@ -24,6 +24,7 @@ def finish(place: Machine, found: Found, wish: FitRequest) -> Launch:
         update={
             "alias": wish.name,
             "port": wish.port,
+            "mmproj": wish.mmproj.files[0].path if wish.mmproj else None,
             "threads": cpu.physical_cores if cpu and found.placement != "gpu" else None,
             "cache_ram": None if cache == PROMPT_CACHES[0] else cache,
         }

@@ -15,7 +15,7 @@ from .advice import advised
 from .backend import backend
 from .candidate import Candidate, candidate
 from .choices import choices
-from .costs import Costs
+from .costs import Costs, wished_beside
 from .kept import installed
 from .machine import Machine, machine
 from .ranking import Ranking, ranking
@@ -67,10 +67,11 @@ class Question:
         self._data = catalog.engine(wish.engine)
         self.engine, self.warnings = backend(place, self._data)
         self._choices = choices(wish)
+        self._beside = wished_beside(wish)
 
     def costs(self, model: Model) -> Costs:
         """Return what a model costs with this engine."""
-        return Costs(model, self._data)
+        return Costs(model, self._data, self._beside)
 
     def candidate(self, costs: Costs) -> Candidate:
         """Return the best that the machine can do with a model."""

@@ -20,7 +20,7 @@ from ..contract.host import InferenceHost
 from ..contract.request import HardwareWish
 from ..model import source
 from ..units import gib
-from .costs import Costs
+from .costs import Costs, wished_beside
 from .layout import Shape
 from .machine import Machine, machine
 from .partition import partition
@@ -40,7 +40,7 @@ def smallest_hardware(wish: HardwareWish) -> Hardware:
     :raises ValueError: for a model, quant or GPU that the catalog does not have.
     """
     data = catalog.engine(wish.engine)
-    costs = Costs(source.model(wish.model, wish.quant), data)
+    costs = Costs(source.model(wish.model, wish.quant), data, wished_beside(wish))
     context = min(wish.context.wanted or costs.trained_context, costs.trained_context)
     shape = Shape(context, wish.parallel, wish.allow.cache_types[0])
     sizing = _Sizing(costs, wish, shape)

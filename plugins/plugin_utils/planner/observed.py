@@ -57,6 +57,8 @@ class Observed:
     def overhead(self, device: Device) -> int | None:
         """Return the bytes that a process held on a GPU beside its buffers when it was last looked at; None if never."""
         for run in self.runs:
+            if run.launch.mmproj or run.launch.model_draft or run.launch.lora:
+                continue  # what is loaded beside the model is in what the process held, and in none of its buffers
             for use in run.devices:
                 buffers = (use.weights_bytes, use.kv_bytes, use.compute_bytes)
                 if use.uuid and use.uuid == device.gpu.uuid and use.held_bytes and None not in buffers:

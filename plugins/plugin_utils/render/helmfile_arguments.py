@@ -28,6 +28,8 @@ def args(plan: Plan, options: t.Any = None) -> dict[str, str | bool]:
     :raises ValueError: for an option or a value that this version does not take.
     """
     planned = plan.launch.plain() if plan.launch else {}
+    if "mmproj" in planned:
+        raise ContractError("plan: it has a projector, for which the chart has no place; plan without mmproj")
     launch = {key: value for key, value in planned.items() if _written(key) not in RESERVED_ARGS}
     for key in options or {}:
         if _written(str(key)) in RESERVED_ARGS:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import posixpath
 import typing as t
 
 from ..contract.base import ContractError
@@ -85,13 +84,12 @@ def llama_server_service(
     secret = unit.credentials(credentials)
     full = with_options(launch, named, model=model, host=address, port=port, fit="off", **secret)
     variables = unit.environment(backend, gpus, environment)
+    served = unit.Served(planned, model, gpus)
     in_container: list[Words] = []
     in_container_only: list[Words] = []
     if mounts is not None:
-        folders = [posixpath.dirname(model), *mounts]
-        in_container = run_options(folders, container_devices(backend, gpus), variables)
+        in_container = run_options([*unit.folders(served), *mounts], container_devices(backend, gpus), variables)
         in_container_only = own_options(name, secret)
-    served = unit.Served(planned, model, gpus)
     return {
         "engine": engine,
         "command": unit.command_lines(option_lines(full, table), secret, "%d/" if mounts is None else SECRETS),

@@ -44,7 +44,7 @@ def parts(
     return {
         "environment": [systemd.word(f"{name}={value}") for name, value in variables.items()],
         "addresses": network.allowed(address, clients or []),
-        "model_folders": list(dict.fromkeys(systemd.word(posixpath.dirname(model.path)) for model in models)),
+        "model_folders": list(dict.fromkeys(systemd.word(folder) for model in models for folder in folders(model))),
         "uses_gpu": bool(gpus),
         "device_allow": list(needs.device_allow) if gpus else [],
         "user_groups": list(needs.user_groups) if gpus else [],
@@ -54,6 +54,13 @@ def parts(
         "start_timeout_seconds": _START_SECONDS
         + sum(model.plan.model.bytes for model in models) // _SLOWEST_BYTES_PER_SECOND,
     }
+
+
+def folders(model: Served) -> list[str]:
+    """Return the folders that a model is read from, with that of its projector."""
+    launch = model.plan.launch
+    paths = [model.path, *([launch.mmproj] if launch and launch.mmproj else [])]
+    return list(dict.fromkeys(map(posixpath.dirname, paths)))
 
 
 def record(model: Served) -> dict[str, t.Any]:

@@ -8,35 +8,12 @@ from __future__ import annotations
 
 import pytest
 from ansible.errors import AnsibleTemplateError
+from ansible_collections.prositronic.infra.tests.unit.headers import PROJECTOR, header
 from ansible_collections.prositronic.infra.tests.unit.templar import render
 
 GPUS = [{"memory_free_bytes": "{{ 24 * 1024 ** 3 }}"}]
 
 
-def header(architecture, tensors, **metadata):
-    return {
-        "schema": 1,
-        "files": [{"path": f"/srv/{architecture}.gguf", "size_bytes": 1}],
-        "version": 3,
-        "alignment": 32,
-        "metadata": {"general.architecture": architecture, **metadata},
-        "tensors": "\n".join(tensors),
-    }
-
-
-# An encoder of 28 x 28 patches, 64 wide; one matrix of 1,000 values and a row of 100.
-PROJECTOR = header(
-    "clip",
-    ["F16 10x100 mm.0.weight", "F32 100 mm.0.bias"],
-    **{
-        "clip.projector_type": "gemma3",
-        "clip.vision.image_size": 392,
-        "clip.vision.patch_size": 14,
-        "clip.vision.embedding_length": 64,
-        "clip.vision.feed_forward_length": 256,
-        "clip.vision.attention.head_count": 4,
-    },
-)
 ADAPTER = header("llama", ["F16 4096x16 blk.31.attn_q.weight.lora_a", "F16 16x4096 blk.31.attn_q.weight.lora_b"])
 
 
