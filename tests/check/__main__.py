@@ -43,6 +43,7 @@ def main() -> int:
     try:
         steps = Steps(work, pairs, pythons, thorough=options.lab or options.long)
         chosen = select(steps, options)
+        steps.chosen = {step.name for step in chosen}
         if options.list:
             print("\n".join(step.name for step in chosen))
             return 0

@@ -79,7 +79,7 @@ LONG_SECONDS = 5400
 class Steps:
     """Makes the list of steps for what this machine has. `work` is a directory outside the checkout, for this run.
 
-    `thorough`: also what finds little that another step does not, and takes long.
+    `thorough`: also what finds little that another step does not, and takes long. `chosen` names the steps of this run.
     """
 
     def __init__(
@@ -91,6 +91,7 @@ class Steps:
         self.oldest_target = next((python for python in pythons if python.minor == TARGET_PYTHON), None)
         self.newest = pairs[0]
         self.environments: dict[str, Environment] = {}
+        self.chosen: set[str] = set()
 
     def all(self) -> list[Step]:
         """Every step but the lab's, in the order in which those that can start do."""
@@ -194,17 +195,20 @@ class Steps:
         environment = self.environments[core.line]
         tree = self._copy(f"sanity-{core.line}")
         home = self._home(core.line, python)
-        newest = self.newest[0]
-        names = () if core is newest or self.thorough else PLAIN_SANITY
-        leave_out = dict.fromkeys(names, f"run by sanity-{newest.line}; here with --lab")
+        other = f"sanity-{self.newest[0].line}"
+        leave_out = dict.fromkeys(PLAIN_SANITY if self._left_to(other, job) else (), f"run by {other}; here with --lab")
         ansible_test.sanity(job, environment, tree, home, self._variables(job, core.line), python.minor, leave_out)
 
     def unit(self, job: Job, core: Core, _python: Python) -> None:
         """All on the oldest ansible-core; on the others what meets Ansible."""
-        oldest = self.pairs[-1][0]
-        left_out = () if core is oldest or self.thorough else PLAIN_TESTS
+        other = f"unit-{self.pairs[-1][0].line}"
+        left_out = PLAIN_TESTS if self._left_to(other, job) else ()
         self._pytest(job, core.line, "tests/unit", *(f"--ignore={folder}" for folder in left_out))
-        job.not_run += [f"{job.step.name}: {folder}: run by unit-{oldest.line}; here with --lab" for folder in left_out]
+        job.not_run += [f"{job.step.name}: {folder}: run by {other}; here with --lab" for folder in left_out]
+
+    def _left_to(self, other: str, job: Job) -> bool:
+        """Whether another step of this run does what is the same in both."""
+        return not self.thorough and other != job.step.name and other in self.chosen
 
     def integration(self, job: Job, core: Core, python: Python) -> None:
         """The newest ansible-core drives the oldest Python, the oldest its own."""
