@@ -9,6 +9,7 @@ from __future__ import annotations
 import pytest
 from ansible.errors import AnsibleError
 from ansible_collections.prositronic.infra.plugins.plugin_utils.catalog import access
+from ansible_collections.prositronic.infra.plugins.plugin_utils.catalog.repositories import require_repository
 from ansible_collections.prositronic.infra.tests import golden
 from ansible_collections.prositronic.infra.tests.unit.templar import render
 
@@ -21,7 +22,27 @@ def test_a_repository_that_was_seen_with_the_quant_is_named():
     found = source(golden.plan("two-l4-qwen3-30b"))["hub"]
     seen = {(row["repository"], row["quant"]) for row in access.published_files("qwen3-30b-a3b")}
     assert (found["repository"], found["quant"]) in seen
-    assert found["quant"] == "Q4_K_M"
+    assert found == {"repository": "Qwen/Qwen3-30B-A3B-GGUF", "quant": "Q4_K_M"}
+
+
+@pytest.mark.parametrize(
+    ("model", "repository"),
+    [
+        # Beside them the catalog has sizes of merges, of what was trained on, and of other variants
+        ("qwen3-4b", "unsloth/Qwen3-4B-GGUF"),
+        ("ernie-4.5-21b-a3b", "unsloth/ERNIE-4.5-21B-A3B-PT-GGUF"),
+        # Publishers write it differently
+        ("llama-3.1-70b-instruct", "bartowski/Meta-Llama-3.1-70B-Instruct-GGUF"),
+        ("nemotron-3-nano-30b-a3b", "unsloth/Nemotron-3-Nano-30B-A3B-GGUF"),
+    ],
+)
+def test_it_is_of_this_model_and_of_no_merge(model, repository):
+    assert require_repository(model, "Q4_K_M") == (repository, True)
+
+
+def test_what_is_named_otherwise_is_not_taken():
+    with pytest.raises(ValueError, match="no GGUF repository of it is known"):
+        require_repository("deepseek-v4-flash", "Q4_K_M")
 
 
 def test_a_file_is_its_own_source():
