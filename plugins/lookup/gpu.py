@@ -19,8 +19,7 @@ description:
     memory. C(basis) is V(assumed) and C(source) says which of the two.
 options:
   _terms:
-    description: Names of GPUs. The first is given index 0, and so on.
-    required: true
+    description: Names of GPUs. The first is given index 0, and so on. Without any, every one of the catalog is returned.
     type: list
     elements: str
 requirements:
@@ -59,7 +58,7 @@ import typing as t
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.prositronic.infra.plugins.plugin_utils import _ansible
-from ansible_collections.prositronic.infra.plugins.plugin_utils.catalog import hosts
+from ansible_collections.prositronic.infra.plugins.plugin_utils.catalog import access, hosts
 
 
 class LookupModule(LookupBase):
@@ -70,5 +69,5 @@ class LookupModule(LookupBase):
         self.set_options(var_options=variables, direct=kwargs)
         return [
             _ansible.call(hosts.gpu, {"name": name, "index": index}, "prositronic.infra.gpu", AnsibleLookupError)
-            for index, name in enumerate(terms)
+            for index, name in enumerate(terms or access.names("gpu"))
         ]

@@ -16,8 +16,7 @@ description:
     (V(deepseek-ai/DeepSeek-V3.1)) or an alias, in any case.
 options:
   _terms:
-    description: Names of models.
-    required: true
+    description: Names of models. Without any, every one of the catalog is returned.
     type: list
     elements: str
 requirements:
@@ -64,5 +63,6 @@ class LookupModule(LookupBase):
         """Return the entry of each model."""
         self.set_options(var_options=variables, direct=kwargs)
         return [
-            _ansible.call(access.model, {"name": name}, "prositronic.infra.model", AnsibleLookupError) for name in terms
+            _ansible.call(access.model, {"name": name}, "prositronic.infra.model", AnsibleLookupError)
+            for name in terms or access.names("model")
         ]

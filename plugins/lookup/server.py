@@ -17,8 +17,7 @@ description:
   - All of its memory is assumed, of GPUs as P(prositronic.infra.gpu#lookup) says, RAM less what Linux keeps for itself.
 options:
   _terms:
-    description: Names of servers.
-    required: true
+    description: Names of servers. Without any, every one of the catalog whose memory is known is returned.
     type: list
     elements: str
   memory:
@@ -72,5 +71,5 @@ class LookupModule(LookupBase):
             _ansible.call(
                 hosts.server, {"name": name, "memory": memory}, "prositronic.infra.server", AnsibleLookupError
             )
-            for name in terms
+            for name in terms or hosts.server_names(memory is not None)
         ]

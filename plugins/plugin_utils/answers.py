@@ -85,14 +85,21 @@ def model_fit(host: t.Any = None, models: t.Any = None, **wish: t.Any) -> dict[s
 def fleet_fit(hosts: dict[str, t.Any], models: t.Any = None, together: bool = False) -> dict[str, t.Any]:
     """Return `{plans, hosts, missing, refused, summary, table}` for all hosts and models.
 
-    A host without facts is named in `missing`, one that no build of the engine runs on in `refused` with the reason.
+    A host without facts is named in `missing`; one whose facts break the contract, or that no build of the engine runs on, in
+    `refused` with the reason.
 
     :param together: whether the models shall run at once on each host.
     """
     wishes = _wishes(models)
-    known = {name: InferenceHost.read(host, name) for name, host in hosts.items() if host}
+    known, refused = {}, {}
+    for name, host in hosts.items():
+        try:
+            known.update({name: InferenceHost.read(host, "inference_host")} if host else {})
+        except ContractError as error:
+            refused[name] = str(error)  # the others shall have their plans
     answer = fleet.fit_all(known, wishes, together)
-    missing = sorted(set(hosts) - set(known))
+    answer.refused.update(refused)
+    missing = sorted(set(hosts) - set(known) - set(refused))
     return {
         "plans": [plan.plain() for plan in answer.plans],
         "hosts": answer.hosts,

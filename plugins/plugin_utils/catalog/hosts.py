@@ -94,3 +94,8 @@ def _bytes(size: int | str) -> int:
     if not 1 << 28 <= found <= 1 << 50:
         raise access.CatalogError("memory is too small or too large for a machine; a number without a unit is in bytes")
     return found
+
+
+def server_names(memory_is_given: bool = False) -> list[str]:
+    """Return the ids of the servers that a host can be made of: those whose RAM the catalog knows, or all."""
+    return [name for name in access.names("server") if memory_is_given or access.server(name)["memory_bytes"] is not None]

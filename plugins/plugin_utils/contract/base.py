@@ -72,12 +72,16 @@ def _checking(function: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
     return validate_call(config=ConfigDict(hide_input_in_errors=True, allow_inf_nan=False))(function)
 
 
+_UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
+
+
 def explain(error: ValidationError, what: str, contract: t.Any) -> str:
     """Return one sentence for a refused value of a type or for a function: where, what is wrong, what would be right."""
     errors = error.errors(include_url=False, include_input=False, include_context=False)
-    first = errors[0]
+    # A key that nobody knows is often why another is missing
+    first = next((error for error in errors if error["type"] in _UNKNOWN), errors[0])
     where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
-    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+    if first["type"] in _UNKNOWN:
         key = str(first["loc"][-1])
         text = f"{what}: unknown key '{where.lstrip('.')}'"
         near = difflib.get_close_matches(key, _keys_at(contract, first["loc"][:-1]), n=1)
@@ -86,7 +90,7 @@ def explain(error: ValidationError, what: str, contract: t.Any) -> str:
         text = f"{what}: '{where.lstrip('.')}' is missing"
     else:
         message = first["msg"].removeprefix("Value error, ")
-        message = message[:1].lower() + message[1:]
+        message = "give a mapping of keys to values" if first["type"] == "model_type" else message[:1].lower() + message[1:]
         text = f"{what}{where}: {message}"
     rest = len(errors) - 1
     return text + (f" (and {rest} more)" if rest else "")

@@ -119,21 +119,29 @@ def _limit(place: Machine, candidate: Candidate, wish: FitRequest) -> str:
     found, costs = candidate.found, candidate.costs
     if found is None:
         return _why_none(place, candidate, wish)
-    short = found.shape.context < padded(candidate.wanted)
+    short = padded(found.shape.context) < padded(candidate.wanted)
     context = f"{found.shape.context:,} of {candidate.wanted:,} tokens of context" if short else ""
     if found.placement == "gpu":
         return f"GPU memory: {context} fit" if short else "nothing: the wanted context fits"
     if found.placement == "host":
-        text = "GPU memory: not even one layer fits" if place.devices else "no GPU: the CPU computes everything"
+        text = "GPU memory: not even one layer fits" if place.devices else f"{_no_gpu(place)}: the CPU computes everything"
         return f"{text}; {context} fit" if short else text
     if found.placement == "disk":
         beyond = found.memory.host.weights_bytes - (found.ram_bytes or 0)
         return f"RAM: {gib(beyond)} GiB of weights stay on disk and are read again and again"
     if found.layout.host_layers:
         what = f"{found.layout.host_layers} of {costs.layers - 1} layers stay in RAM"
+        others = sum(layer >= found.layout.host_layers for layer, _names in found.layout.experts)
+        what += f", and the experts of {others} others" if others else ""
     else:
         what = f"experts of {len(found.layout.experts)} of {len(costs.whole_experts)} layers stay in RAM"
     return f"GPU memory: {what}" + (f"; {context} fit" if short else "")
+
+
+def _no_gpu(place: Machine) -> str:
+    """Return that there is no GPU to plan for; of one that is there, with the reason."""
+    left_out = [text for text in place.warnings if text.startswith("GPU ")]
+    return left_out[0].replace(": ", ", ") if left_out else "no GPU"
 
 
 def _why_none(place: Machine, candidate: Candidate, wish: FitRequest) -> str:

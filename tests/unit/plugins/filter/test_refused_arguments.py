@@ -35,7 +35,7 @@ HOST = {"gpus": [{"memory_free_bytes": 8 << 30}], "memory": {"total_bytes": 32 <
             "model_fit: context: a whole number of more",
         ),
         ("host | prositronic.infra.model_fit('qwen3-8b', quant='Q8_0', speed=infinite)", "arguments.speed.minimum: "),
-        ("{'plan_id': 1, 'engine': 5} | prositronic.infra.llama_server_args", "llama_server_args: plan.engine: input"),
+        ("{'plan_id': 1, 'engine': 5} | prositronic.infra.llama_server_args", "llama_server_args: plan.engine: give a mapping"),
     ],
 )
 def test_the_sentence_names_door_and_argument(expression, told):

@@ -43,6 +43,15 @@ def test_server_by_a_templated_name():
     assert len(host["gpus"]) == 1
 
 
+def test_without_names_all_are_listed():
+    ids = [entry["id"] for entry in render("query('prositronic.infra.model')")]
+    assert {"deepseek-v3.1", "qwen3-8b"} < set(ids) and ids == sorted(ids)
+    assert "NVIDIA L4" in {gpu["name"] for gpu in render("query('prositronic.infra.gpu')")}
+    servers = {host["name"] for host in render("query('prositronic.infra.server')")}
+    assert "hetzner-gex131" in servers and "gcp-a3-highgpu-8g" not in servers
+    assert "gcp-a3-highgpu-8g" in {host["name"] for host in render("query('prositronic.infra.server', memory='64 GiB')")}
+
+
 def test_memory_of_a_server():
     host = render("lookup('prositronic.infra.server', 'hetzner-gex131', memory=ram)", ram="128 GiB")
     assert host["memory"]["total_bytes"] == 128 << 30
