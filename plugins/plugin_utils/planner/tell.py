@@ -122,7 +122,8 @@ def _limit(place: Machine, candidate: Candidate, wish: FitRequest) -> str:
     short = padded(found.shape.context) < padded(candidate.wanted)
     context = f"{found.shape.context:,} of {candidate.wanted:,} tokens of context" if short else ""
     if found.placement == "gpu":
-        return f"GPU memory: {context} fit" if short else "nothing: the wanted context fits"
+        nothing = _too_slow(candidate, wish) or "nothing: the wanted context fits"
+        return f"GPU memory: {context} fit" if short else nothing
     if found.placement == "host":
         text = "GPU memory: not even one layer fits" if place.devices else f"{_no_gpu(place)}: the CPU computes everything"
         return f"{text}; {context} fit" if short else text
@@ -154,14 +155,21 @@ def _why_none(place: Machine, candidate: Candidate, wish: FitRequest) -> str:
     return f"RAM: {gib(place.ram_bytes)} GiB to use do not even hold the context and the buffers"
 
 
+def _too_slow(candidate: Candidate, wish: FitRequest) -> str | None:
+    """Return that a plan gives fewer tokens per second than were asked for, if so."""
+    rate = 1 / candidate.found.seconds if candidate.found else 0.0
+    if not candidate.found or not wish.speed.minimum or rate >= wish.speed.minimum:
+        return None
+    return (
+        f"speed: {figure(rate)} tokens per second are expected behind {candidate.search.depth:,} tokens of context,"
+        f" {figure(wish.speed.minimum)} were asked for"
+    )
+
+
 def _warnings(place: Machine, candidate: Candidate, wish: FitRequest) -> list[str]:
     warnings = []
-    rate = 1 / candidate.found.seconds if candidate.found else 0.0
-    if candidate.found and wish.speed.minimum and rate < wish.speed.minimum:
-        warnings.append(
-            f"speed: {figure(rate)} tokens per second are expected behind {candidate.search.depth:,} tokens of context,"
-            f" {figure(wish.speed.minimum)} were asked for"
-        )
+    if slow := _too_slow(candidate, wish):
+        warnings.append(slow)
     prompts = candidate.speed.prefill_tokens_per_second if candidate.speed else None
     if prompts and wish.speed.prefill and prompts.expected < wish.speed.prefill:
         warnings.append(
