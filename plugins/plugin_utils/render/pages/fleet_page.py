@@ -119,7 +119,7 @@ def _plans(fleet: FleetPlans, facts: dict[str, InferenceHost]) -> dict[int, Plan
 
 def _row(name: str, host: InferenceHost | None, fleet: FleetPlans, plans: dict[int, Planned]) -> Row:
     if host is None:
-        return Row(name, "nothing is known of it", [], "", "", ["no facts: run prositronic.infra.gpu_facts on it"], [])
+        return Row(name, "nothing is known of it", [], "", "", ["no facts: it did not answer, or prositronic.infra.gpu_facts did not run on it"], [])
     served = []
     problems = list(host.problems)
     for wish, index in fleet.hosts.get(name, {}).items():
