@@ -6,9 +6,11 @@
 
 Each has a file `instances/NAME.json` in the state folder, written with its unit:
 `{plan_id, request_id, model_id, quant, launch, unit, gpu_memory_bytes: [{uuid, bytes}], host_memory_bytes}`, the devices
-in the order of `launch`, the bytes those of its plan. A new plan adds what an instance holds to what is free when it replaces that
+in the order of `launch`, the bytes those of its plan. That of a router has `models: {NAME: such a record}`, and each of them is
+an instance, since plans are made for models. A new plan adds what an instance holds to what is free when it replaces that
 instance, so the memory must be what the running processes hold, not what was planned: then free plus held is what was
-free before the server started, and the same plan results.
+free before the server started, and the same plan results. What the processes of a router hold is counted once: its models
+share it as their plans do.
 """
 
 from __future__ import annotations
@@ -41,41 +43,68 @@ def read(
             problems.append(f"{path} {error}: the instance is not counted; run the role that installed it again")
             continue
         if record is not None:
-            instances.append(_instance(file[: -len(".json")], record, processes, gpus))
-    return instances, problems
+            instances += _of_unit(file[: -len(".json")], record, processes, gpus)
+    return sorted(instances, key=lambda instance: instance["name"]), problems
 
 
-def _instance(
+def _of_unit(
     name: str, record: dict[str, t.Any], processes: Processes, gpus: t.Sequence[dict[str, t.Any]]
-) -> dict[str, t.Any]:
+) -> list[dict[str, t.Any]]:
+    """Return an entry for each model that a unit serves."""
     unit = _of(str, record.get("unit")) or f"llama-server-{name}.service"
     pids = processes.of_unit(unit)
-    return {
-        "name": name,
-        "plan_id": _of(str, record.get("plan_id")),
-        "request_id": _of(str, record.get("request_id")),
-        "model": _of(str, record.get("model_id")),
-        "quant": _of(str, record.get("quant")),
-        "launch": _of(dict, record.get("launch")),
-        "unit": unit,
-        "active": bool(pids),
-        "gpu_memory_bytes": _on_gpus(unit, bool(pids), record, gpus),
-        "host_memory_bytes": _in_ram(pids, record, processes) if pids else 0,
-    }
+    listed = _of(dict, record.get("models")) or {}
+    models = {key: model for key, model in listed.items() if isinstance(model, dict)} or {name: record}
+    on_gpus = _on_gpus(unit, bool(pids), list(models.values()), gpus)
+    in_ram = _in_ram(pids, list(models.values()), processes)
+    return [
+        {
+            "name": key,
+            "plan_id": _of(str, model.get("plan_id")),
+            "request_id": _of(str, model.get("request_id")),
+            "model": _of(str, model.get("model_id")),
+            "quant": _of(str, model.get("quant")),
+            "launch": _of(dict, model.get("launch")),
+            "unit": unit,
+            "active": bool(pids),
+            "gpu_memory_bytes": on_gpus[place],
+            "host_memory_bytes": in_ram[place],
+        }
+        for place, (key, model) in enumerate(models.items())
+    ]
 
 
 def _on_gpus(
-    unit: str, active: bool, record: dict[str, t.Any], gpus: t.Sequence[dict[str, t.Any]]
-) -> list[dict[str, t.Any]]:
-    """Return what the unit holds on each device it was installed for, in that order, then on others it was found on."""
-    planned = {
+    unit: str, active: bool, models: t.Sequence[dict[str, t.Any]], gpus: t.Sequence[dict[str, t.Any]]
+) -> list[list[dict[str, t.Any]]]:
+    """Return what each model holds on each device it was installed for, in that order, the first also on others."""
+    planned = [_planned(model) for model in models]
+    held: list[dict[str, int]] = [dict.fromkeys(own, 0) for own in planned]
+    for gpu in gpus if active else ():
+        uuid = gpu["uuid"]
+        users = [place for place, own in enumerate(planned) if uuid in own] or [0]
+        sizes = [planned[place].get(uuid, 0) for place in users]
+        size = _on_gpu(unit, gpu, sum(sizes)) if uuid else 0
+        if size:
+            for place, share in zip(users, _shares(size, sizes)):
+                held[place][uuid] = share
+    return [[{"uuid": uuid, "bytes": size} for uuid, size in own.items()] for own in held]
+
+
+def _planned(model: dict[str, t.Any]) -> dict[str, int]:
+    """Return the bytes that a plan counts on each device, in its order."""
+    return {
         entry["uuid"]: _size(entry.get("bytes"))
-        for entry in _of(list, record.get("gpu_memory_bytes")) or []
+        for entry in _of(list, model.get("gpu_memory_bytes")) or []
         if isinstance(entry, dict) and isinstance(entry.get("uuid"), str)
     }
-    held = {gpu["uuid"]: _on_gpu(unit, gpu, planned.get(gpu["uuid"], 0)) for gpu in gpus if active and gpu["uuid"]}
-    devices = [*planned, *(uuid for uuid, size in held.items() if size and uuid not in planned)]
-    return [{"uuid": uuid, "bytes": held.get(uuid, 0)} for uuid in devices]
+
+
+def _shares(total: int, sizes: t.Sequence[int]) -> list[int]:
+    """Return the parts of a total, each as its size is to all of them, alike where these are 0; their sum is the total."""
+    weights = sizes if any(sizes) else [1] * len(sizes)
+    ends = [total * sum(weights[:place]) // sum(weights) for place in range(len(weights) + 1)]
+    return [ends[place + 1] - ends[place] for place in range(len(weights))]
 
 
 def _on_gpu(unit: str, gpu: dict[str, t.Any], planned: int) -> int:
@@ -93,15 +122,20 @@ def _used(gpu: dict[str, t.Any]) -> int:
     return gpu["memory_total_bytes"] - (gpu["memory_reserved_bytes"] or 0) - gpu["memory_free_bytes"]
 
 
-def _in_ram(pids: t.Sequence[int], record: dict[str, t.Any], processes: Processes) -> int:
-    """Return the RAM that comes back when the unit ends.
+def _in_ram(pids: t.Sequence[int], models: t.Sequence[dict[str, t.Any]], processes: Processes) -> list[int]:
+    """Return the RAM that comes back when the unit ends, as its models share it.
 
     Weights that are mapped lie in the page cache, which counts as available while the server runs. Loaded weights may
-    lie in memory that CUDA has pinned, which shows in no process: then the plan's figure is the larger.
+    lie in memory that CUDA has pinned, which shows in no process: then the plans' figure is the larger.
     """
-    loaded = (_of(dict, record.get("launch")) or {}).get("load_mode") in _LOADED
-    planned = _size(record.get("host_memory_bytes")) if loaded else 0
-    return max(sum(processes.held_memory(pid) for pid in pids), planned)
+    if not pids:
+        return [0] * len(models)
+    launches = [_of(dict, model.get("launch")) or {} for model in models]
+    planned = [
+        _size(model.get("host_memory_bytes")) if launch.get("load_mode") in _LOADED else 0
+        for model, launch in zip(models, launches)
+    ]
+    return _shares(max(sum(processes.held_memory(pid) for pid in pids), sum(planned)), planned)
 
 
 def _size(value: t.Any) -> int:

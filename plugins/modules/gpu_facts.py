@@ -232,7 +232,7 @@ ansible_facts:
           returned: always
         instances:
           description:
-            - Servers that this collection installed, each C(name), the C(plan_id), C(request_id), C(model), C(quant) and
+            - Models that servers of this collection serve, each C(name), the C(plan_id), C(request_id), C(model), C(quant) and
               C(launch) it was installed from, C(unit), C(active), and the memory that it holds now, C(gpu_memory_bytes) as a list of C(uuid)
               and C(bytes), and C(host_memory_bytes). One that does not run holds nothing.
           type: list

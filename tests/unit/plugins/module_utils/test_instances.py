@@ -157,6 +157,41 @@ def test_locked_memory_of_its_own_is_not_counted_twice(tree):
     assert instance["host_memory_bytes"] == 8 * GIB
 
 
+def test_the_models_of_a_router_are_instances_that_share_what_its_processes_hold(tree):
+    """So that a plan for each finds what it was installed as, and nothing counts twice."""
+    models = {
+        "code": {"plan_id": "c", "request_id": "rc", "model_id": "coder", "launch": {"load_mode": "none"}},
+        "chat": {"plan_id": "t", "request_id": "rt", "model_id": "talker", "launch": {"load_mode": "mlock"}},
+    }
+    models["code"] |= {"gpu_memory_bytes": [{"uuid": "GPU-1", "bytes": 6 * GIB}], "host_memory_bytes": 2 * GIB}
+    models["chat"] |= {
+        "gpu_memory_bytes": [{"uuid": "GPU-2", "bytes": 8 * GIB}, {"uuid": "GPU-1", "bytes": 3 * GIB}],
+        "host_memory_bytes": GIB,
+    }
+    tree.write(f"{STATE}/instances/all.json", json.dumps({"unit": UNIT, "models": models}))
+    gpus = [gpu(on_gpu(12 * GIB), on_gpu(5, pid=7, unit="other.service")), gpu(on_gpu(9 * GIB), uuid="GPU-2")]
+    gpus.append(gpu(on_gpu(GIB), uuid="GPU-3"))
+    start(tree)
+    found, problems = instances.read(tree.files, STATE, gpus)
+    assert problems == []
+    assert [(one["name"], one["plan_id"], one["request_id"], one["model"]) for one in found] == [
+        ("chat", "t", "rt", "talker"),
+        ("code", "c", "rc", "coder"),
+    ]
+    assert {(one["unit"], one["active"]) for one in found} == {(UNIT, True)}
+    chat, code = ([(part["uuid"], part["bytes"] // GIB) for part in one["gpu_memory_bytes"]] for one in found)
+    # In the order of its launch; what no plan knows of belongs to the first
+    assert chat == [("GPU-2", 9), ("GPU-1", 4)]
+    assert code == [("GPU-1", 8), ("GPU-3", 1)]
+    assert [one["host_memory_bytes"] for one in found] == [GIB, 2 * GIB]
+
+
+@pytest.mark.parametrize("models", [None, [], {}, {"a": 1}, "x"])
+def test_a_record_with_broken_models_is_one_instance(tree, models):
+    install(tree, models=models)
+    assert [one["plan_id"] for one in instances.read(tree.files, STATE, [])[0]] == ["abc"]
+
+
 BROKEN = {
     "empty": b"",
     "binary": bytes(range(256)),
