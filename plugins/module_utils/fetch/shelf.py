@@ -169,9 +169,8 @@ def in_use(folders: t.Sequence[str], state_folder: str) -> dict[str, str]:
     """Return `{folder: name of an instance}` for those folders out of which an instance is served."""
     served = {}
     for record in sorted(glob.glob(os.path.join(glob.escape(state_folder), "instances", "*.json"))):
-        model = (_json(record) or {}).get("model")
-        if isinstance(model, str):
-            served[os.path.realpath(model)] = os.path.basename(record)[: -len(".json")]
+        for file in _served(_json(record) or {}):
+            served[os.path.realpath(file)] = os.path.basename(record)[: -len(".json")]
     used = {}
     for folder in folders:
         for place, _folders, names in os.walk(folder):
@@ -180,6 +179,17 @@ def in_use(folders: t.Sequence[str], state_folder: str) -> dict[str, str]:
                 if instance is not None:
                     used[folder] = instance
     return used
+
+
+def _served(record: dict[str, t.Any]) -> t.Iterator[str]:
+    """Yield the files that an instance reads, of a router those of all its models: model and projector."""
+    models = record.get("models")
+    for model in (record, *(models.values() if isinstance(models, dict) else ())):
+        if not isinstance(model, dict):
+            continue
+        launch = model.get("launch")
+        projector = launch.get("mmproj") if isinstance(launch, dict) else None
+        yield from (path for path in (model.get("model"), projector) if isinstance(path, str))
 
 
 def systemd_path(path: str) -> str:

@@ -97,3 +97,22 @@ def test_what_an_instance_serves_is_known(tmp_path, source):
     assert shelf.in_use([made.final, str(tmp_path)], str(tmp_path / "state"))[made.final] == "chat"
     (instances / "chat.json").write_text(json.dumps({"model": "/elsewhere.gguf"}))
     assert shelf.in_use([made.final], str(tmp_path / "state")) == {}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"models": {"chat": {"model": "/elsewhere.gguf"}, "code": {"model": "FILE"}}},
+        {"models": {"chat": None, "eyes": {"model": "/elsewhere.gguf", "launch": {"mmproj": "FILE"}}}},
+        {"model": "/elsewhere.gguf", "launch": {"mmproj": "FILE"}},
+        {"model": "FILE", "models": ["broken"], "launch": "broken"},
+    ],
+)
+def test_models_of_a_router_and_projectors_are_served_too(tmp_path, record):
+    folder = tmp_path / "models" / "key"
+    folder.mkdir(parents=True)
+    (folder / "m.gguf").write_bytes(CONTENT)
+    instances = tmp_path / "state" / "instances"
+    instances.mkdir(parents=True)
+    (instances / "all.json").write_text(json.dumps(record).replace("FILE", str(folder / "m.gguf")))
+    assert shelf.in_use([str(folder)], str(tmp_path / "state")) == {str(folder): "all"}
