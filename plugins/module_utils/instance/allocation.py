@@ -4,7 +4,8 @@
 
 """The buffers that llama.cpp says it allocated, read from what it prints while it loads a model.
 
-It prints them with a verbosity of 4 or more: `llama_kv_cache:      CUDA0 KV buffer size =  1024.00 MiB`.
+It prints them with a verbosity of 4 or more: `llama_kv_cache:      CUDA0 KV buffer size =  1024.00 MiB`. A projector's buffers
+are not counted: `alloc_compute_meta:      CUDA0 compute buffer size =   248.10 MiB` (clip.cpp), since a plan counts it by itself.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import typing as t
 MIB = 2**20
 
 _LINE = re.compile(r"(\S+) +(model|KV|RS|compute|output) buffer size *= *(\d+(?:\.\d+)?) MiB")
+_PROJECTOR = "alloc_compute_meta:"
 _KINDS = {
     "model": "weights_bytes",
     "KV": "kv_bytes",
@@ -39,7 +41,7 @@ def read(log: t.Iterable[str]) -> Allocation | None:
     host: dict[str, int] = {}
     for line in log:
         found = _LINE.search(line)
-        if not found:
+        if not found or _PROJECTOR in line:
             continue
         place, kind, size = found.groups()
         device = _DEVICE.match(place)

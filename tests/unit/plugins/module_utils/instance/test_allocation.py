@@ -42,5 +42,15 @@ def test_buffers_by_device_and_kind():
     }
 
 
+def test_a_projector_is_not_the_models():
+    """Its server prints these after the model's own, in the same words."""
+    projector = """
+0.01.512.402 I alloc_compute_meta:      CUDA0 compute buffer size =   248.10 MiB
+0.01.512.403 I alloc_compute_meta:        CPU compute buffer size =    11.25 MiB
+"""
+    assert allocation.read((LOG + projector).splitlines()) == allocation.read(LOG.splitlines())
+    assert allocation.read(projector.splitlines()) is None
+
+
 def test_a_log_without_them_tells_nothing():
     assert allocation.read(["0.00.154.255 I srv  llama_server: model loaded"]) is None
