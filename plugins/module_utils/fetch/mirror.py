@@ -104,13 +104,13 @@ class HttpSource:
 
 
 class _KeepToken(urllib.request.HTTPRedirectHandler):
-    """Follows redirects, and leaves the token behind where they lead to another host."""
+    """Follows redirects, and leaves the token behind where they lead to another host, or to the same one by another scheme."""
 
     def redirect_request(self, req: t.Any, fp: t.Any, code: int, msg: str, headers: t.Any, newurl: str) -> t.Any:
         following = super().redirect_request(req, fp, code, msg, headers, newurl)
         if following is not None:
             following.method = req.get_method()
-            if urllib.parse.urlsplit(newurl).netloc != urllib.parse.urlsplit(req.full_url).netloc:
+            if urllib.parse.urlsplit(newurl)[:2] != urllib.parse.urlsplit(req.full_url)[:2]:
                 following.remove_header("Authorization")
         return following
 

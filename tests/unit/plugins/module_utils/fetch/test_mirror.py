@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.server
 import threading
+import urllib.request
 
 import pytest
 from ansible_collections.prositronic.infra.plugins.module_utils.fetch import mirror as download
@@ -90,6 +91,22 @@ def test_the_token_stays_with_its_host(server, source, tmp_path):
         "/redirect": "Bearer secret",
         "/file": None,
     }
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "kept"),
+    [
+        ("https://mirror.example/a", "https://mirror.example/b", True),
+        ("https://mirror.example/a", "http://mirror.example/b", False),
+        ("http://mirror.example/a", "https://mirror.example/b", False),
+        ("https://mirror.example/a", "https://mirror.example:444/b", False),
+    ],
+)
+def test_the_token_stays_with_its_scheme(first, then, kept):
+    """Whoever listens on the line would read it otherwise."""
+    request = urllib.request.Request(first, headers={"Authorization": "Bearer secret"})
+    following = download._KeepToken().redirect_request(request, None, 302, "Found", {}, then)
+    assert following.has_header("Authorization") is kept
 
 
 def test_a_refusal_is_told_without_what_may_be_secret(source):
