@@ -287,33 +287,60 @@ def _present(module: AnsibleModule) -> None:
 def _fetch(module: AnsibleModule, place: shelf.Shelf) -> dict[str, t.Any]:
     """Return the manifest of the model once it has arrived; ends the module if that has not happened in time."""
     given = module.params
-    status = place.status()
-    if given["start"] and not status["runs"] and status["phase"] != "arrived":
-        if given["hub"] and not given["python"]:
-            module.fail_json(msg="python: name a Python that has huggingface_hub, to fetch from the hub")
-        python = given["python"] or shelf.default_python()
-        try:
-            place.start(python, given["token"], given["reserve_bytes"], given["runner"] == "unit")
-        except shelf.ShelfError as problem:
-            module.fail_json(msg=str(problem))
+    if given["start"]:
+        with place.alone():
+            manifest = place.manifest()
+            if manifest is not None:
+                return manifest
+            _start(module, place)
     deadline = time.monotonic() + given["wait"]
     patience = time.monotonic() + 30.0
     while True:
         status = place.status()
-        if status["phase"] == "arrived" and not status["runs"]:
-            break
+        manifest = place.manifest()
+        if manifest is None and _is_there(status):
+            with place.alone():
+                manifest = place.manifest() or _accepted(module, place)
+        if manifest is not None:
+            return manifest
         # A unit needs a moment until its program runs
         if not status["runs"] and (status["phase"] == "failed" and status.get("error")) and _has_begun(place, patience):
-            module.fail_json(msg=f"{given['name']}: {status['error']}.", progress=status)
+            module.fail_json(msg=f"{given['name']}: {status['error'].rstrip('.')}.", progress=status)
         if time.monotonic() >= deadline:
             module.exit_json(changed=True, progress=status, removed=[])
         time.sleep(POLL_SECONDS)
+
+
+def _start(module: AnsibleModule, place: shelf.Shelf) -> None:
+    given = module.params
+    status = place.status()
+    if status["runs"] or status["phase"] == "arrived":
+        return
+    if given["hub"] and not given["python"]:
+        module.fail_json(msg="python: name a Python that has huggingface_hub, to fetch from the hub")
+    python = given["python"] or shelf.default_python()
+    try:
+        place.start(python, given["token"], given["reserve_bytes"], given["runner"] == "unit")
+    except shelf.ShelfError as problem:
+        module.fail_json(msg=str(problem))
+
+
+def _is_there(status: dict[str, t.Any]) -> bool:
+    return status["phase"] == "arrived" and not status["runs"]
+
+
+def _accepted(module: AnsibleModule, place: shelf.Shelf) -> dict[str, t.Any] | None:
+    """Return the manifest of what has arrived, None when another run has found it to be no model."""
+    status = place.status()
+    if not _is_there(status):
+        return None
     manifest = {"files": status["files"], "commit": status["commit"], "request": _request(module)}
     try:
         gguf.read(os.path.join(place.staging, shelf.model_file(manifest)))
     except GGUFError as problem:
         place.discard()
-        module.fail_json(msg=f"{given['name']}: what has arrived is no model that llama.cpp could load: {problem}.")
+        text = f"what has arrived is no model that llama.cpp could load: {problem}"
+        module.fail_json(msg=f"{module.params['name']}: {text}")
     place.accept(manifest)
     return manifest
 

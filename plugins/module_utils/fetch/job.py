@@ -29,6 +29,8 @@ from .path import PathSource
 from .quantize import QuantizeSource
 
 _TELL_SECONDS = 1.0
+_LOCK_TRIES = 20
+_LOCK_PAUSE_SECONDS = 0.05
 _RATE_SECONDS = 15.0
 _CHUNK_BYTES = 8 << 20
 _BALLAST_BYTES = 64 << 10
@@ -114,9 +116,7 @@ def main(folder: str, how: str = "") -> int:
     if how == "detach" and not _go_behind(os.path.join(folder, "output")):
         return 0
     with open(os.path.join(folder, "lock"), "w", encoding="ascii") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _taken(lock):
             return 0  # runs already
         with open(os.path.join(folder, "request.json"), encoding="utf-8") as file:
             request = json.load(file)
@@ -136,6 +136,17 @@ def main(folder: str, how: str = "") -> int:
             raise
         status.end(phase="arrived", files=files, commit=commit)
         return 0
+
+
+def _taken(lock: t.IO[str]) -> bool:
+    """Take the lock of the job; who only looks whether one runs holds it for a moment."""
+    for _try in range(_LOCK_TRIES):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            time.sleep(_LOCK_PAUSE_SECONDS)
+    return False
 
 
 def _go_behind(output: str) -> bool:

@@ -6,7 +6,8 @@
 
 `DIRECTORY/NAME/KEY/` holds the files of a model as one request brought them, with what they were checked against in
 `.manifest.json`. KEY stands for the request, so that another request has another folder and a model in use is never replaced.
-`DIRECTORY/.jobs/KEY/` and `DIRECTORY/.staging/KEY/` are there as long as the model has not arrived.
+`DIRECTORY/.jobs/KEY/` and `DIRECTORY/.staging/KEY/` are there as long as the model has not arrived. Several runs may share a
+shelf: `DIRECTORY/.jobs/.lock` is held by the one that starts a job, or lets count what one has brought.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import json
 import os
 import shutil
 import sys
+import time
 import types
 import typing as t
 import zipfile
@@ -29,6 +31,8 @@ from . import hub, job, mirror, parts, path, quantize
 
 _PROGRAM: tuple[types.ModuleType, ...] = (bounded, parts, mirror, path, hub, quantize, job)
 _START_SECONDS = 60.0
+_BEGIN_SECONDS = 30.0
+_LOOK_SECONDS = 0.05
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE")
 
 
@@ -69,8 +73,20 @@ class Shelf:
                 told.update(phase="failed", error="the job was ended from outside; the next run goes on where it was")
         return told
 
+    @contextlib.contextmanager
+    def alone(self) -> t.Iterator[None]:
+        """Keep others off while a job is started or what it brought is accepted; look again at what is there, once alone."""
+        folder = os.path.dirname(self.job)
+        os.makedirs(folder, exist_ok=True)
+        # Never removed: another run could hold the file that was
+        with open(os.path.join(folder, ".lock"), "a", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
     def start(self, python: str, token: str | None, reserve_bytes: int, as_unit: bool) -> None:
         """Start the job, as a unit of systemd or as a process of its own; one that runs is left to itself.
+
+        Returns when it has begun, so that the next run sees that it does.
 
         :raises ShelfError: it could not be started.
         """
@@ -89,6 +105,7 @@ class Shelf:
         argv = [python, os.path.join(self.job, "job.pyz"), self.job]
         try:
             (self._start_unit if as_unit else self._start_process)(argv)
+            self._await()
         except ShelfError:
             # Nobody will read the token and remove it
             with contextlib.suppress(FileNotFoundError):
@@ -116,6 +133,14 @@ class Shelf:
         """Return the folders of the same name that other requests brought, sorted."""
         found = glob.glob(os.path.join(glob.escape(self.model), "*", ""))
         return sorted(folder.rstrip("/") for folder in found if folder.rstrip("/") != self.final)
+
+    def _await(self) -> None:
+        deadline = time.monotonic() + _BEGIN_SECONDS
+        told = os.path.join(self.job, "status.json")
+        while not self._is_running() and (_json(told) or {}).get("phase") == "starting":
+            if time.monotonic() >= deadline:
+                raise ShelfError(f"the job did not begin within {_BEGIN_SECONDS:g} s")
+            time.sleep(_LOOK_SECONDS)
 
     def _is_running(self) -> bool:
         try:

@@ -6,13 +6,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import sys
+import threading
 import time
 
 import pytest
-from ansible_collections.prositronic.infra.plugins.module_utils.fetch import shelf
+from ansible_collections.prositronic.infra.plugins.module_utils.fetch import job, shelf
 
 CONTENT = b"model" * 1000
 
@@ -85,6 +87,30 @@ def test_a_job_that_was_killed_is_seen(tmp_path, source):
     with open(os.path.join(made.job, "status.json"), "w", encoding="utf-8") as file:
         json.dump({"phase": "fetching", "bytes": 1, "total_bytes": 2}, file)
     assert "was ended from outside" in made.status()["error"]
+
+
+def test_one_run_at_a_time_is_alone_with_a_shelf(tmp_path, source):
+    made, other = place(tmp_path, source), place(tmp_path, source)
+    with (
+        made.alone(),
+        open(tmp_path / "models" / ".jobs" / ".lock", encoding="ascii") as lock,
+        pytest.raises(BlockingIOError),
+    ):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with other.alone():
+        other.start(sys.executable, None, 0, as_unit=False)
+        # Whoever comes next knows of it
+        assert other._is_running() or other.status()["phase"] == "arrived"
+
+
+def test_who_looks_whether_a_job_runs_does_not_keep_it_from_running(tmp_path, source):
+    made = place(tmp_path, source)
+    os.makedirs(made.job)
+    with open(os.path.join(made.job, "lock"), "w", encoding="ascii") as looks:
+        fcntl.flock(looks, fcntl.LOCK_SH)
+        with open(os.path.join(made.job, "lock"), "w", encoding="ascii") as lock:
+            threading.Timer(0.1, fcntl.flock, (looks, fcntl.LOCK_UN)).start()
+            assert job._taken(lock)
 
 
 def test_what_an_instance_serves_is_known(tmp_path, source):
