@@ -334,7 +334,7 @@ def _accepted(module: AnsibleModule, place: shelf.Shelf) -> dict[str, t.Any] | N
     status = place.status()
     if not _is_there(status):
         return None
-    manifest = {"files": status["files"], "commit": status["commit"], "request": _request(module)}
+    manifest = {"files": status["files"], "commit": status["commit"]}
     try:
         gguf.read(os.path.join(place.staging, shelf.model_file(manifest)))
     except GGUFError as problem:

@@ -46,7 +46,7 @@ class HttpSource:
                 return
             except urllib.error.HTTPError as refusal:
                 if refusal.code < 500:
-                    raise FetchError(f"{_shown(url)} answers {refusal.code} ({refusal.reason})") from refusal
+                    raise FetchError(f"{shown(url)} answers {refusal.code} ({refusal.reason})") from refusal
                 problem: Exception = refusal
             except (OSError, EOFError) as broken:
                 if isinstance(broken, OSError) and broken.errno is not None and broken.filename == target:
@@ -55,7 +55,7 @@ class HttpSource:
             # Only tries that brought nothing count
             failures = failures + 1 if _size(target) <= before else 0
             if failures >= _TRIES:
-                raise FetchError(f"{_shown(url)} broke off {_TRIES} times in a row: {problem}") from problem
+                raise FetchError(f"{shown(url)} broke off {_TRIES} times in a row: {problem}") from problem
             time.sleep(_PAUSE_SECONDS * 2**failures)
 
     def _go_on(self, url: str, target: str) -> None:
@@ -92,9 +92,9 @@ class HttpSource:
         except urllib.error.HTTPError as refusal:
             if refusal.code in (405, 501):
                 return None
-            raise FetchError(f"{_shown(url)} answers {refusal.code} ({refusal.reason})") from refusal
+            raise FetchError(f"{shown(url)} answers {refusal.code} ({refusal.reason})") from refusal
         except OSError as problem:
-            raise FetchError(f"{_shown(url)} cannot be reached: {getattr(problem, 'reason', problem)}") from problem
+            raise FetchError(f"{shown(url)} cannot be reached: {getattr(problem, 'reason', problem)}") from problem
 
     def _open(self, url: str, headers: dict[str, str], method: str = "GET") -> t.Any:
         given = {"Accept-Encoding": "identity", **headers}
@@ -115,7 +115,7 @@ class _KeepToken(urllib.request.HTTPRedirectHandler):
         return following
 
 
-def _shown(url: str) -> str:
+def shown(url: str) -> str:
     """Return a URL without what may be secret in it: user, password, query."""
     parts = urllib.parse.urlsplit(url)
     return urllib.parse.urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

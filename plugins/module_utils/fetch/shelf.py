@@ -33,6 +33,7 @@ _PROGRAM: tuple[types.ModuleType, ...] = (bounded, parts, mirror, path, hub, qua
 _START_SECONDS = 60.0
 _BEGIN_SECONDS = 30.0
 _LOOK_SECONDS = 0.05
+_URLS = ("url", "endpoint")
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE")
 
 
@@ -113,10 +114,12 @@ class Shelf:
             raise
 
     def accept(self, manifest: dict[str, t.Any]) -> None:
-        """Let what lies in staging count: its files get their place at once, all or none."""
-        _write(
-            os.path.join(self.staging, ".manifest.json"), json.dumps(manifest, indent=2, sort_keys=True).encode(), 0o644
-        )
+        """Let what lies in staging count: its files get their place at once, all or none.
+
+        All may read the manifest, which has the request without what may be secret in its URLs; the folder is named for it.
+        """
+        told = json.dumps({**manifest, "request": _shown(self._request)}, indent=2, sort_keys=True)
+        _write(os.path.join(self.staging, ".manifest.json"), told.encode(), 0o644)
         os.makedirs(self.model, exist_ok=True)
         if os.path.isdir(self.final):
             # Its manifest does not hold any more
@@ -221,6 +224,16 @@ def systemd_path(path: str) -> str:
     """Return a path as a setting of systemd holds it."""
     escaped = path.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{escaped}"'
+
+
+def _shown(value: t.Any) -> t.Any:
+    """Return a request with its URLs as people may see them."""
+    if isinstance(value, dict):
+        return {
+            key: mirror.shown(each) if key in _URLS and isinstance(each, str) else _shown(each)
+            for key, each in value.items()
+        }
+    return [_shown(each) for each in value] if isinstance(value, list) else value
 
 
 def _program() -> bytes:

@@ -60,6 +60,22 @@ def test_a_model_of_two_parts_arrives(tmp_path, source):
     assert made.manifest() is None
 
 
+def test_what_all_may_read_tells_no_secrets(tmp_path):
+    url = "https://user:SECRET@mirror.example:8443/a/m.gguf?sig=SECRET#SECRET"
+    source = {"files": [{"url": url, "path": "m.gguf", "sha256": None}], "endpoint": "https://SECRET@hub.example"}
+    made = shelf.Shelf(str(tmp_path), "small", {"kind": "http", "source": source})
+    os.makedirs(made.staging)
+    made.accept({"files": [], "commit": None})
+    with open(os.path.join(made.final, ".manifest.json"), encoding="utf-8") as file:
+        text = file.read()
+    assert "SECRET" not in text
+    told = json.loads(text)["request"]["source"]
+    assert told["files"][0]["url"] == "https://mirror.example:8443/a/m.gguf"
+    assert told["endpoint"] == "https://hub.example"
+    # The same request finds it
+    assert shelf.Shelf(str(tmp_path), "small", {"kind": "http", "source": source}).manifest() == json.loads(text)
+
+
 def test_another_request_has_another_folder(tmp_path, source):
     one, other = place(tmp_path, source), place(tmp_path, source, method="link")
     assert one.final != other.final
