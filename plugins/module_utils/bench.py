@@ -73,7 +73,7 @@ def run(
     argv = [program, *words, "--verbose", "--output", "json"]
     result = bounded.run(argv, seconds, _OUTPUT_BYTES, more=environment, watch=watch.look)
     if result.status:
-        raise bounded.Broken(f"failed: {_reason(result)}")
+        raise bounded.Broken(f"failed: {result.reason}")
     entries = _entries(result.output)
     seen = allocated(result.error.decode("utf-8", "replace"))
     return {
@@ -127,10 +127,3 @@ def _entries(output: bytes) -> list[dict[str, t.Any]]:
     except (ValueError, KeyError, TypeError, AttributeError):
         pass
     raise bounded.Broken("printed no results")
-
-
-def _reason(result: bounded.Result) -> str:
-    """Return the first line that speaks of an error, else the last one."""
-    lines = [line.strip() for line in result.error.decode("utf-8", "replace").splitlines() if line.strip()]
-    telling = (line for line in lines if "error" in line.lower() or "fail" in line.lower() or "invalid" in line.lower())
-    return next(telling, lines[-1] if lines else f"exit status {result.status}")[:300]

@@ -23,6 +23,8 @@ LIMIT_BYTES = 8 * 2**20
 _KILL_SECONDS = 1.0
 _POLL_SECONDS = 0.05
 _PR_SET_PDEATHSIG = 1
+_TELLING = ("error", "fail", "invalid")
+_REASON_LENGTH = 300
 
 
 class Broken(Exception):
@@ -40,6 +42,13 @@ class Result(t.NamedTuple):
     def text(self) -> str:
         """Everything it said, for a person: errors first, one line."""
         return " ".join((self.error + b" " + self.output).decode("utf-8", "replace").split())
+
+    @property
+    def reason(self) -> str:
+        """Why it failed: the first line of its errors that speaks of one, else the last one, else its exit status."""
+        lines = [line.strip() for line in self.error.decode("utf-8", "replace").splitlines() if line.strip()]
+        telling = (line for line in lines if any(word in line.lower() for word in _TELLING))
+        return next(telling, lines[-1] if lines else f"exit status {self.status} without a word")[:_REASON_LENGTH]
 
 
 def run(

@@ -45,7 +45,7 @@ def ask(
         for name, model, context, compute in _ROW.findall(result.output.decode("utf-8", "replace"))
     ]
     if result.status or not rows:
-        raise bounded.Broken(f"refuses the launch: {_reason(result)}")
+        raise bounded.Broken(f"refuses the launch: {result.reason}")
     return rows, [option[0] for option in options if option[0] not in known]
 
 
@@ -53,9 +53,3 @@ def _text(result: bounded.Result) -> str:
     if result.status:
         raise bounded.Broken(f"has no --help: {result.text[:200]}")
     return result.output.decode("utf-8", "replace")
-
-
-def _reason(result: bounded.Result) -> str:
-    """Return the first line that speaks of an error, else the last one."""
-    lines = [line.strip() for line in result.error.decode("utf-8", "replace").splitlines() if line.strip()]
-    return next((line for line in lines if "error" in line.lower()), lines[-1] if lines else "it says nothing")[:300]

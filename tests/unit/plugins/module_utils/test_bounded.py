@@ -57,6 +57,22 @@ def test_a_tool_is_run_without_input_in_the_c_locale(monkeypatch):
     assert result.text == "no C"
 
 
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        (
+            "echo loading >&2; echo '  Invalid device: CUDA0 ' >&2; echo 'exiting due to error' >&2",
+            "Invalid device: CUDA0",
+        ),
+        ("echo loading >&2; echo no such thing >&2; echo >&2", "no such thing"),
+        ("echo an error; exit 3", "exit status 3 without a word"),
+        ("printf 'error %0400d' 0 >&2", "error " + "0" * 294),
+    ],
+)
+def test_why_a_tool_failed_is_one_line_of_its_errors(script, reason):
+    assert shell(script)(SHORT).reason == reason
+
+
 def test_a_tool_that_a_signal_ended_tells_so():
     assert shell("kill -ABRT $$")(SHORT).status == -signal.SIGABRT
 

@@ -65,8 +65,8 @@ def test_the_devices_and_what_it_was_asked(asked):
             """echo 'error while handling argument "--device": invalid device: CUDA0' >&2; exit 1""",
             "invalid device: CUDA0",
         ),
-        ("exit 1", "it says nothing"),
-        ("echo 'nothing of use'", "it says nothing"),
+        ("exit 1", "exit status 1 without a word"),
+        ("echo 'nothing of use'", "exit status 0 without a word"),
         ("echo loading >&2; kill -ABRT $$", "loading"),
     ],
 )
