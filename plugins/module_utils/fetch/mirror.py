@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
 import time
 import typing as t
@@ -100,7 +101,13 @@ class HttpSource:
         given = {"Accept-Encoding": "identity", **headers}
         if self._token:
             given["Authorization"] = f"Bearer {self._token}"
-        return self._opener.open(urllib.request.Request(url, headers=given, method=method), timeout=_SECONDS)
+        try:
+            return self._opener.open(urllib.request.Request(url, headers=given, method=method), timeout=_SECONDS)
+        except http.client.InvalidURL:
+            # Its text would repeat the password
+            raise FetchError(
+                f"{shown(url)} cannot be asked for: a URL has no user and password (give a token), and no spaces"
+            ) from None
 
 
 class _KeepToken(urllib.request.HTTPRedirectHandler):

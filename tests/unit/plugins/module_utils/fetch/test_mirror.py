@@ -114,6 +114,13 @@ def test_a_refusal_is_told_without_what_may_be_secret(source):
         source("/none?signature=secret").parts()
 
 
+@pytest.mark.parametrize("url", ["http://user:SECRET@127.0.0.1/x", "http://127.0.0.1:1/x?sig=SECRET SECRET"])
+def test_a_url_that_cannot_be_asked_for_is_told_without_what_may_be_secret(url):
+    with pytest.raises(FetchError, match=r"^http://127.0.0.1(:1)?/x cannot be asked for") as refused:
+        download.HttpSource([{"url": url, "path": "x"}], None).parts()
+    assert "SECRET" not in str(refused.value)
+
+
 def test_nobody_answers(tmp_path):
     with pytest.raises(FetchError, match="cannot be reached"):
         download.HttpSource([{"url": "http://127.0.0.1:1/x", "path": "x"}], None).parts()
