@@ -7,7 +7,7 @@
 `DIRECTORY/NAME/KEY/` holds the files of a model as one request brought them, with what they were checked against in
 `.manifest.json`. KEY stands for the request, so that another request has another folder and a model in use is never replaced.
 `DIRECTORY/.jobs/KEY/` and `DIRECTORY/.staging/KEY/` are there as long as the model has not arrived. Several runs may share a
-shelf: `DIRECTORY/.jobs/.lock` is held by the one that starts a job, or lets count what one has brought.
+shelf: `DIRECTORY/.lock` is held by the one that starts a job, or lets count what one has brought.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ class Shelf:
 
     def __init__(self, directory: str, name: str, request: dict[str, t.Any]) -> None:
         self.key = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()[:12]
+        self._directory = directory
         self.model = os.path.join(directory, name)
         self.final = os.path.join(self.model, self.key)
         self.staging = os.path.join(directory, ".staging", self.key)
@@ -77,10 +78,9 @@ class Shelf:
     @contextlib.contextmanager
     def alone(self) -> t.Iterator[None]:
         """Keep others off while a job is started or what it brought is accepted; look again at what is there, once alone."""
-        folder = os.path.dirname(self.job)
-        os.makedirs(folder, exist_ok=True)
+        os.makedirs(self._directory, exist_ok=True)
         # Never removed: another run could hold the file that was
-        with open(os.path.join(folder, ".lock"), "a", encoding="ascii") as lock:
+        with open(os.path.join(self._directory, ".lock"), "a", encoding="ascii") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 

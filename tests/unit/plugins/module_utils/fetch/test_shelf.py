@@ -109,7 +109,7 @@ def test_one_run_at_a_time_is_alone_with_a_shelf(tmp_path, source):
     made, other = place(tmp_path, source), place(tmp_path, source)
     with (
         made.alone(),
-        open(tmp_path / "models" / ".jobs" / ".lock", encoding="ascii") as lock,
+        open(tmp_path / "models" / ".lock", encoding="ascii") as lock,
         pytest.raises(BlockingIOError),
     ):
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
