@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ..contract.launch import Launch
-from ..contract.memory import Basis
+from ..contract.memory import Basis, DeviceUse, HostUse, MemoryLine
 from ..model.model import Model
 from .adapters import adapter_bytes
 from .allocation import Allocation, allocate
@@ -21,6 +21,12 @@ from .refusals import LaunchRefused
 from .speculation import draft_launch, drafts_with_a_model, drafts_with_own_blocks, own_blocks_options
 
 F32 = 4
+
+# What is added while the server runs, by the work that it is given.
+_LARGEST_IMAGE = "projector compute buffer, largest image"
+_LARGEST_INPUTS = "projector inputs, largest image"
+_LARGER_OUTPUT = "output buffer, larger"
+_GROWING = (_LARGEST_IMAGE, _LARGEST_INPUTS, _LARGER_OUTPUT)
 
 
 class Beside(t.NamedTuple):
@@ -43,6 +49,18 @@ class Piece(t.NamedTuple):
     basis: Basis = "formula"
     later: bool = False
     pinned: bool = False
+
+
+def most_bytes(lines: t.Iterable[MemoryLine], use: DeviceUse | HostUse) -> int:
+    """Return the bytes that a place of an estimate holds once what is beside the model has grown.
+
+    A request that needs them ends the server where there is no room. The prompt cache and checkpoints are not counted: the
+    launch limits them. Nor is CUDA's pool, which is not llama.cpp's own.
+    """
+    where = use.name if isinstance(use, DeviceUse) else "host"
+    return use.total_bytes + sum(
+        line.bytes for line in lines if line.later and line.where == where and line.what in _GROWING
+    )
 
 
 def pieces_beside(
@@ -76,7 +94,7 @@ def pieces_beside(
         rows = F32 * anatomy.vocab * context.n_seqs * context.drafted
         states = F32 * anatomy.embd * context.n_batch if drafts_with_own_blocks(launch) else 0
         # what is checked at once gives a row of logits each; nextn blocks read the hidden states of the whole batch
-        yield Piece("output buffer, larger", HOST, max(rows, states), "bound", later=True, pinned=bool(options.gpus))
+        yield Piece(_LARGER_OUTPUT, HOST, max(rows, states), "bound", later=True, pinned=bool(options.gpus))
 
 
 def _projector(launch: Launch, model: Model, options: Options, n_gpus: int) -> t.Iterator[Piece]:
@@ -87,14 +105,14 @@ def _projector(launch: Launch, model: Model, options: Options, n_gpus: int) -> t
     if device == HOST:
         yield Piece("projector weights", HOST, projector.host_weights, "file")
         yield Piece("projector compute buffer", HOST, projector.compute, basis)
-        yield Piece("projector compute buffer, largest image", HOST, grown, basis, later=True)
+        yield Piece(_LARGEST_IMAGE, HOST, grown, basis, later=True)
         return
     yield Piece("projector weights", device, projector.gpu_weights, "file")
     yield Piece("projector compute buffer", device, projector.compute, basis)
-    yield Piece("projector compute buffer, largest image", device, grown, basis, later=True)
+    yield Piece(_LARGEST_IMAGE, device, grown, basis, later=True)
     yield Piece("projector inputs", HOST, projector.host_compute, basis)
     grown = projector.largest_host_compute - projector.host_compute
-    yield Piece("projector inputs, largest image", HOST, grown, basis, later=True)
+    yield Piece(_LARGEST_INPUTS, HOST, grown, basis, later=True)
 
 
 def _projector_device(launch: Launch, n_gpus: int) -> int:

@@ -18,7 +18,7 @@ PROMPT_CACHES = (8192, 4096, 2048, 1024, 512)
 def finish(place: Machine, found: Found, wish: FitRequest) -> Launch:
     """Return the launch of a found layout, complete."""
     cpu = place.host.cpu
-    left_mib = max(0, place.ram_bytes - found.memory.host.total_bytes) >> 20
+    left_mib = max(0, place.ram_bytes - found.ram_bytes_at_most) >> 20
     cache = next((size for size in PROMPT_CACHES if size <= left_mib), 0)
     return found.launch.model_copy(
         update={

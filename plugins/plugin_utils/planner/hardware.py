@@ -220,7 +220,7 @@ class _Sizing:
 
     def _ram(self, found: Found) -> int:
         """Return the RAM that a machine is sold with and that holds what stays with the host, in bytes."""
-        held = found.memory.host.total_bytes
+        held = found.ram_bytes_at_most
         sizes = [size * GIB for size in RAM_SIZES]
         return next((size for size in sizes if held + self.wish.reserve.ram(size) <= size), sizes[-1])
 

@@ -16,6 +16,7 @@ import typing as t
 from ..contract.launch import Launch
 from ..contract.memory import MemoryEstimate
 from ..contract.request import Allow, Reserve
+from ..memory.beside import most_bytes
 from .costs import Costs
 from .layout import Layout, Shape
 from .machine import Machine
@@ -31,6 +32,16 @@ class Found(Sketch):
 
     launch: Launch
     memory: MemoryEstimate
+
+    @property
+    def ram_bytes_at_most(self) -> int:
+        """Return the RAM that it holds once all that is beside the model has grown."""
+        return most_bytes(self.memory.lines, self.memory.host)
+
+    @property
+    def vram_bytes_at_most(self) -> int:
+        """Return what all its GPUs hold then."""
+        return sum(most_bytes(self.memory.lines, use) for use in self.memory.devices)
 
 
 class Search:
@@ -98,12 +109,12 @@ class Search:
         own = self.costs.on_devices(shape, layout)
         beside = dict.fromkeys((device.index for device in sketch.devices), 0)
         for device, use, known in zip(layout.devices, memory.devices, own, strict=True):
-            beside[device.index] = use.total_bytes - use.overhead_bytes - known
+            beside[device.index] = most_bytes(memory.lines, use) - use.overhead_bytes - known
         host, (weights, cache) = memory.host, self.costs.on_host(shape, layout)
         sizes = (
             *beside.values(),
             host.weights_bytes - weights,
-            host.total_bytes - host.weights_bytes - cache,
+            most_bytes(memory.lines, host) - host.weights_bytes - cache,
         )
         self.sketches.buffers.learn(sketch.kind, shape.context, sizes, anew=holds)
 
@@ -119,16 +130,16 @@ class Search:
         return self.sketches.observed.applied(self.costs.estimate(launch, layout.devices), layout.devices)
 
     def _within(self, layout: Layout, memory: MemoryEstimate, runs: bool = False) -> bool:
-        """Whether every device has room for its buffers."""
+        """Whether every device has room for its buffers, also for what they grow to."""
         return all(
-            use.total_bytes - use.overhead_bytes <= self.sketches.room(device, runs)
+            most_bytes(memory.lines, use) - use.overhead_bytes <= self.sketches.room(device, runs)
             for device, use in zip(layout.devices, memory.devices, strict=True)
         )
 
     def _backed(self, sketch: Sketch, launch: Launch, memory: MemoryEstimate) -> Found | None:
         host = memory.host
-        shared = sum(device.total_bytes for device in memory.devices) if self.machine.shares_memory else 0
-        other = host.total_bytes - host.weights_bytes
+        shared = sum(most_bytes(memory.lines, use) for use in memory.devices) if self.machine.shares_memory else 0
+        other = most_bytes(memory.lines, host) - host.weights_bytes
         exact = self.sketches.backed(
             sketch.way, sketch.devices, sketch.shape, sketch.layout, host.weights_bytes, other, shared
         )

@@ -18,6 +18,7 @@ from ..contract.base import ContractError
 from ..contract.host import InferenceHost
 from ..contract.plan import Plan
 from ..contract.request import ModelWish
+from ..memory.beside import most_bytes
 from .candidate import Candidate
 from .fit import Question, choose
 from .kept import installed, installed_on
@@ -42,10 +43,9 @@ class Share:
         found = self.candidate.found
         if found is None:
             return 0
-        host, shared = found.memory.host, 0
-        if self.candidate.search.machine.shares_memory:
-            shared = sum(device.total_bytes for device in found.memory.devices)
-        return shared + host.total_bytes - (host.weights_bytes if found.placement == "disk" else 0)
+        shared = found.vram_bytes_at_most if self.candidate.search.machine.shares_memory else 0
+        weights = found.memory.host.weights_bytes if found.placement == "disk" else 0
+        return shared + found.ram_bytes_at_most - weights
 
 
 def share_out(host: InferenceHost, wishes: t.Sequence[ModelWish]) -> list[Plan]:
@@ -77,9 +77,9 @@ def share_out(host: InferenceHost, wishes: t.Sequence[ModelWish]) -> list[Plan]:
 def _ram(place: Machine, plan: Plan) -> int:
     if plan.memory is None:
         return 0
-    shared = sum(device.total_bytes for device in plan.memory.devices) if place.shares_memory else 0
-    host = plan.memory.host
-    return shared + host.total_bytes - (host.weights_bytes if plan.placement == "disk" else 0)
+    lines, host = plan.memory.lines, plan.memory.host
+    shared = sum(most_bytes(lines, device) for device in plan.memory.devices) if place.shares_memory else 0
+    return shared + most_bytes(lines, host) - (host.weights_bytes if plan.placement == "disk" else 0)
 
 
 # What stands for some models placed: the sum of their standings, the RAM they take, and the run of each.

@@ -64,7 +64,7 @@ def tell(
         engine=engine,
         memory=_memory(found) if found else None,
         requirements=Requirements(
-            minimum_ram_bytes=(found.memory.host.total_bytes if found else costs.model_bytes)
+            minimum_ram_bytes=(found.ram_bytes_at_most if found else costs.model_bytes)
             + wish.reserve.ram(place.host.memory.total_bytes),
             disk_bytes=sum(file.size_bytes for file in model.files) or costs.model_bytes,
         ),

@@ -18,6 +18,7 @@ from ..contract.launch import Launch
 from ..contract.memory import DeviceUse, HostUse
 from ..contract.plan import Plan, PlanDevice
 from ..contract.request import Reserve
+from ..memory.beside import most_bytes
 from ..memory.estimate import estimate
 from ..model.model import Model
 from ..planner.machine import machine
@@ -85,12 +86,12 @@ def shortages(plan: Plan, gpus: t.Sequence[Gpu], now: InferenceHost, name: str |
     place = machine(now, Reserve(vram_bytes_per_gpu=0, ram_bytes=0), replaces=name or "")
     free = {device.gpu.uuid: device.free_bytes for device in place.devices if device.gpu.uuid}
     needs = [
-        (device.device, device.total_bytes, free[gpu.uuid])
+        (device.device, most_bytes(plan.memory.lines, device), free[gpu.uuid])
         for device, gpu in zip(plan.memory.devices, gpus, strict=True)
         if gpu.uuid in free
     ]
     if plan.fits:
-        needs.append(("RAM", plan.memory.host.total_bytes, place.ram_bytes))
+        needs.append(("RAM", most_bytes(plan.memory.lines, plan.memory.host), place.ram_bytes))
     return [
         f"{what} has {gib(left, 2)} GiB free, what the instance itself holds included, and the plan takes {gib(size, 2)} GiB"
         for what, size, left in needs

@@ -28,8 +28,8 @@ HOST = {
 }
 
 
-def plan(arguments="", projector=PROJECTOR):
-    call = f"model='gemma-3-27b-it', quant='Q4_K_M', context=8192, name='eyes'{arguments}"
+def plan(arguments="", projector=PROJECTOR, context=8192):
+    call = f"model='gemma-3-27b-it', quant='Q4_K_M', context={context}, name='eyes'{arguments}"
     return render(f"host | prositronic.infra.model_fit({call})", host=HOST, projector=projector)
 
 
@@ -56,6 +56,23 @@ def test_a_large_one_takes_what_the_model_could_have():
     assert plan(", mmproj=projector", large)["placement"] == "gpu+host"
 
 
+def test_there_is_room_for_the_largest_image():
+    """Of 16,384 patches, where a warm-up image has 8,464: three rows of 20,000 values and two of 5,000 for each."""
+    sizes = {"clip.vision.embedding_length": 5000, "clip.vision.feed_forward_length": 20000}
+    kind = {"clip.projector_type": "qwen2.5vl_merger"}
+    metadata = {key: value for key, value in PROJECTOR["metadata"].items() if key != "general.architecture"}
+    wide = header("clip", ["F16 10x100 mm.0.weight"], **(metadata | sizes | kind))
+    planned = plan(", mmproj=projector", wide, context=131072)
+    (device,) = planned["memory"]["devices"]
+    later = {line["where"]: line["bytes"] for line in planned["memory"]["lines"] if "largest image" in line["what"]}
+    assert later["GPU0"] > 4 * (16384 - 8464) * 3 * 20000
+    assert device["total_bytes"] + later["GPU0"] <= device["free_bytes"]
+    assert later["host"] > 0
+    reserve = 4 * GIB
+    needed = planned["memory"]["host"]["total_bytes"] + later["host"] + reserve
+    assert planned["requirements"]["minimum_ram_bytes"] == needed
+
+
 def test_the_unit_names_it_and_sees_its_folder():
     planned = plan(", mmproj=projector")
     answer = service(planned, "")
@@ -80,8 +97,14 @@ def test_the_engine_is_not_asked_about_it():
 @pytest.mark.parametrize(
     ("projector", "text"),
     [
-        ("/srv/mmproj.gguf", "mmproj: give the header of a projector's file, the gguf that prositronic.infra.gguf_info"),
-        (header("qwen3", ["F16 10x10 a.weight"]), "the architecture of qwen3 is 'qwen3', and that of a projector is 'clip'"),
+        (
+            "/srv/mmproj.gguf",
+            "mmproj: give the header of a projector's file, the gguf that prositronic.infra.gguf_info",
+        ),
+        (
+            header("qwen3", ["F16 10x10 a.weight"]),
+            "the architecture of qwen3 is 'qwen3', and that of a projector is 'clip'",
+        ),
         ({**PROJECTOR, "files": []}, "mmproj.files"),
     ],
 )
@@ -92,4 +115,6 @@ def test_what_is_no_projector_is_refused(projector, text):
 
 def test_the_chart_has_no_place_for_it():
     with pytest.raises(AnsibleError, match="it has a projector"):
-        render("plan | prositronic.infra.helmfile_values(name='eyes', repository='p/q')", plan=plan(", mmproj=projector"))
+        render(
+            "plan | prositronic.infra.helmfile_values(name='eyes', repository='p/q')", plan=plan(", mmproj=projector")
+        )
