@@ -30,8 +30,11 @@ def upgrades(place: Machine, first: Candidate, goal: Goal, wish: FitRequest, eng
     :param first: what the machine does with the model as it is.
     """
 
+    # What is installed would stay as it is, whatever the machine had more of.
+    anew = wish.model_copy(update={"replan": True})
+
     def on(host: InferenceHost) -> Candidate:
-        return candidate(machine(host, wish.reserve, replaces=wish.name), first.costs, wish, engine)
+        return candidate(machine(host, wish.reserve, replaces=wish.name), first.costs, anew, engine)
 
     found = [_more_ram(place, first, goal, wish, on)]
     found += _more_gpus(place, first, goal, wish, on)

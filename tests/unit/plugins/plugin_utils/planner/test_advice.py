@@ -141,3 +141,19 @@ def test_advice_costs_nothing_where_it_is_not_wanted_and_changes_no_plan(unfit):
 
 def test_the_same_question_has_the_same_advice(unfit):
     assert answers.model_fit(host=_host(16, [12]), **WISH) == unfit
+
+
+def test_what_is_installed_is_advised_as_if_it_were_not():
+    host, wish = _host(16, [12]), WISH | {"name": "chat"}
+    host["gpus"][0]["uuid"] = "GPU-a"
+    plan = answers.model_fit(host=host, **wish)
+    assert any("card of 12 GiB" in one["change"] and one["helps"] for one in plan["upgrades"])
+    installed = {
+        "name": "chat",
+        "plan_id": plan["plan_id"],
+        "request_id": plan["request_id"],
+        "launch": plan["launch"],
+        "gpu_memory_bytes": [{"uuid": "GPU-a", "bytes": 0}],
+    }
+    again = answers.model_fit(host=host | {"instances": [installed]}, **wish)
+    assert (again["plan_id"], again["upgrades"]) == (plan["plan_id"], plan["upgrades"])
