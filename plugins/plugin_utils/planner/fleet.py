@@ -51,7 +51,8 @@ def fit_all(hosts: dict[str, InferenceHost], wishes: list[ModelWish], share: boo
 def _signature(host: InferenceHost, asked: list[ModelWish]) -> object:
     """Return what the plans of a host depend on."""
     names = [wish.name for wish in asked]
-    return machine(host, asked[0].reserve, replaces=names).signature
+    reserves = dict.fromkeys(wish.reserve for wish in asked)
+    return tuple(machine(host, reserve, replaces=names).signature for reserve in reserves)
 
 
 def _planned(host: InferenceHost, asked: list[ModelWish], share: bool, plans: list[Plan]) -> list[int] | str:

@@ -82,7 +82,8 @@ class Machine:
     @property
     def signature(self) -> tuple[object, ...]:
         """Return what a plan depends on: machines with equal signatures get the same plan."""
-        gpus = tuple(device.likeness for device in self.devices)
+        # A plan names devices by their place in the host's list.
+        gpus = tuple((device.index, device.likeness) for device in self.devices)
         disks = tuple(storage.read_bytes_per_second for storage in self.host.storage)
         cpu, driver = self.host.cpu, self.host.driver
         places = {device.gpu.uuid: device.index for device in self.devices if device.gpu.uuid}

@@ -145,3 +145,22 @@ def test_a_host_whose_driver_is_too_old_does_not_stop_the_fleet():
 def test_what_cannot_be_asked_is_refused_in_a_sentence(arguments, sentence):
     with pytest.raises(ContractError, match=sentence):
         answers.model_fit(_host("RTX-4090"), **arguments)
+
+
+def test_a_plan_of_a_fleet_names_the_place_of_each_hosts_own_card():
+    nvidia = {"vendor": "nvidia", "memory_free_bytes": 23 * GIB, "compute_capability": "8.9"}
+    amd = {"vendor": "amd", "memory_free_bytes": 8 * GIB}
+    memory = {"total_bytes": 64 * GIB}
+    fleet = {"first": {"gpus": [nvidia, amd], "memory": memory}, "second": {"gpus": [amd, nvidia], "memory": memory}}
+    answer = answers.fleet_fit(fleet, [{"name": "chat", **SMALL}])
+    used = {name: _used(answer["plans"][place["chat"]]) for name, place in answer["hosts"].items()}
+    assert used == {"first": [0], "second": [1]}
+
+
+def test_hosts_of_a_fleet_that_differ_for_one_of_several_models_have_plans_of_their_own():
+    """The first model leaves no RAM on either host, the second only on the larger one enough for its weights."""
+    reserves = {"a": 64 * GIB, "b": GIB}
+    wishes = [{"name": name, **SMALL, "reserve": {"ram_bytes": size}} for name, size in reserves.items()]
+    fleet = {f"{size} GiB": {"gpus": [], "memory": {"total_bytes": size * GIB}} for size in (8, 32)}
+    answer = answers.fleet_fit(fleet, wishes, together=True)
+    assert answer["hosts"]["8 GiB"]["b"] != answer["hosts"]["32 GiB"]["b"]
