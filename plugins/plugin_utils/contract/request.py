@@ -52,6 +52,11 @@ class Capabilities(Contract):
     capabilities: list[Capability] = Field(min_length=1)
 
 
+def is_open(model: t.Any) -> bool:
+    """Whether an entry of `model` stands for all models that can do something."""
+    return model in t.get_args(Capability) if isinstance(model, str) else set(model) == {"capabilities"}
+
+
 class Allow(Contract):
     """What a plan may use besides GPUs, and the types of the KV cache in order of preference."""
 
@@ -77,7 +82,7 @@ class Reserve(Contract):
 class Demand(Contract):
     """What a model shall do, wherever it runs: `parallel` requests at once, each of so much context and speed.
 
-    `mmproj` is the value of gguf_info of a projector that is served with it.
+    `mmproj` is the value of gguf_info of a projector that is served with it, made for that very model.
     """
 
     model: str | dict[str, t.Any] | list[str | dict[str, t.Any]]
@@ -102,6 +107,13 @@ class Demand(Contract):
         if not isinstance(value, (dict, Gguf)):
             raise ValueError("give the header of a projector's file, the gguf that prositronic.infra.gguf_info returns")
         return value
+
+    @model_validator(mode="after")
+    def _one_model(self) -> t.Self:
+        models = self.model if isinstance(self.model, list) else [self.model]
+        if self.mmproj and (len(models) != 1 or is_open(models[0])):
+            raise ValueError("a projector is made for one model: name that as 'model', or leave out 'mmproj'")
+        return self
 
     @field_validator("context", mode="before")
     @classmethod

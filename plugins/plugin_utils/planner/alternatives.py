@@ -55,7 +55,8 @@ def alternatives(
         smaller = best(wish.model_copy(update={"model": value, "quant": AUTO}), 1)
         found += [short_plan(one.candidate, "a smaller quantisation") for one in smaller]
     row = overview.models().get(mine.model.id)
-    if row and row.capabilities and not first.choice.open:
+    # A projector is made for this model alone.
+    if row and row.capabilities and not first.choice.open and wish.mmproj is None:
         able = {"capabilities": sorted(row.capabilities)}
         others = best(wish.model_copy(update={"model": able, "quant": AUTO}), MODELS_TOLD)
         does = f"can do {', '.join(able['capabilities'])} too"

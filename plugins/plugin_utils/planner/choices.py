@@ -16,13 +16,11 @@ from .. import quant as quantisation
 from ..catalog import access as catalog
 from ..catalog import overview
 from ..contract.base import ContractError
-from ..contract.request import Capabilities, Capability, FitRequest
+from ..contract.request import Capabilities, FitRequest, is_open
 from ..model import source
 from ..model.model import Model
 from .merit import merit
 from .quants import AUTO, divergence, worth_trying
-
-CAPABILITIES: tuple[str, ...] = t.get_args(Capability)
 
 # What a recipe gives one model may lie below the smallest file published of any.
 _SURELY = 0.9
@@ -110,14 +108,9 @@ def choices(wish: FitRequest) -> list[Choice]:
 
 def _models(entry: t.Any) -> list[tuple[t.Any, bool]]:
     """Return the models that an entry of `model` stands for, and whether it left them open."""
-    if isinstance(entry, dict) and set(entry) == {"capabilities"}:
-        wanted: set[str] = set(Capabilities.read(entry, "model").capabilities)
-    elif isinstance(entry, str) and entry in CAPABILITIES:
-        wanted = {entry}
-    elif isinstance(entry, str):
-        return [(catalog.model(entry)["id"], False)]
-    else:
-        return [(entry, False)]
+    if not is_open(entry):
+        return [(catalog.model(entry)["id"] if isinstance(entry, str) else entry, False)]
+    wanted = {entry} if isinstance(entry, str) else set(Capabilities.read(entry, "model").capabilities)
     able = [(row.id, True) for row in overview.models().values() if wanted <= row.capabilities]
     if not able:
         raise ContractError(f"model: no model of the catalog has all of {', '.join(sorted(wanted))}; ask for fewer")

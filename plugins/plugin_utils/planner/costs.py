@@ -19,6 +19,7 @@ from ..memory.beside import NOTHING_BESIDE, Beside
 from ..memory.context import context_of
 from ..memory.estimate import estimate
 from ..memory.kv_cache import CacheTypes, cache_bytes
+from ..memory.projector import projector_of
 from ..memory.recurrent_state import state_bytes
 from ..memory.weights import EXPERTS, block_bytes, expert_bytes, output_bytes
 from ..model import source
@@ -155,6 +156,11 @@ class Costs:
 def wished_beside(wish: Demand) -> Beside:
     """Return what a wish has loaded with the model.
 
-    :raises ValueError: for what is no header of a file.
+    :raises ValueError: for what is no header of a file, and for a file that is no projector or lacks a key.
     """
-    return Beside(projector=source.model(wish.mmproj.plain())) if wish.mmproj else NOTHING_BESIDE
+    if wish.mmproj is None:
+        return NOTHING_BESIDE
+    projector = source.model(wish.mmproj.plain())
+    # Looked at here, since a choice that was left open is passed over where an estimate is refused.
+    projector_of(projector)
+    return Beside(projector=projector)

@@ -28,8 +28,8 @@ HOST = {
 }
 
 
-def plan(arguments="", projector=PROJECTOR, context=8192):
-    call = f"model='gemma-3-27b-it', quant='Q4_K_M', context={context}, name='eyes'{arguments}"
+def plan(arguments="", projector=PROJECTOR, context=8192, quant="Q4_K_M"):
+    call = f"model='gemma-3-27b-it', quant='{quant}', context={context}, name='eyes'{arguments}"
     return render(f"host | prositronic.infra.model_fit({call})", host=HOST, projector=projector)
 
 
@@ -111,6 +111,28 @@ def test_the_engine_is_not_asked_about_it():
 def test_what_is_no_projector_is_refused(projector, text):
     with pytest.raises(AnsibleError, match=text):
         plan(", mmproj=projector", projector)
+
+
+def test_it_is_looked_at_before_any_quant_is_chosen():
+    with pytest.raises(AnsibleError, match="the architecture of qwen3 is 'qwen3', and that of a projector is 'clip'"):
+        plan(", mmproj=projector", header("qwen3", ["F16 10x10 a.weight"]), quant="auto")
+
+
+@pytest.mark.parametrize("models", ["vision", {"capabilities": ["vision"]}, ["gemma-3-27b-it", "gemma-3-12b-it"]])
+def test_it_belongs_to_one_model(models):
+    with pytest.raises(AnsibleError, match="a projector is made for one model: name that as 'model'"):
+        render("host | prositronic.infra.model_fit(model=m, mmproj=p)", host=HOST, m=models, p=PROJECTOR)
+
+
+def test_no_other_model_is_proposed_for_it():
+    call = "model='gemma-3-27b-it', quant='Q8_0', advice='always', allow={'host': false}"
+    more = ", mmproj=p"
+    bare, planned = (
+        render(f"host | prositronic.infra.model_fit({call}{arguments})", host=HOST, p=PROJECTOR)
+        for arguments in ("", more)
+    )
+    assert {one["model"] for one in bare["alternatives"]} > {"gemma-3-27b-it"}
+    assert {one["model"] for one in planned["alternatives"]} == {"gemma-3-27b-it"}
 
 
 def test_the_chart_has_no_place_for_it():
