@@ -26,7 +26,10 @@ _PRESET = "models_preset"
 # Another model, and what begins a comment or a section, would end a value
 _UNSAFE = re.compile(r"[\x00-\x1f;#]")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._:/-]{0,126}[A-Za-z0-9])?")
-_DEVICE = re.compile(r"\b(CUDA|ROCm|SYCL|Vulkan)(\d+)\b")
+_DEVICE = re.compile(r"(CUDA|ROCm|SYCL|Vulkan)(\d+)")
+# The options of a launch that name devices, and those that do so behind the = of a pattern
+_OF_DEVICES = ("device", "device_draft", "mmproj_device")
+_OF_PATTERNS = ("override_tensor", "override_tensor_draft")
 
 
 class _Model(t.NamedTuple):
@@ -135,18 +138,24 @@ def _backend(models: t.Sequence[unit.Served]) -> str:
 def _section(model: _Model, gpus: t.Sequence[Gpu], table: Options) -> str:
     launch = t.cast("t.Any", model.served.plan.launch).plain() | {"port": None, "alias": None}
     places = [next(place for place, gpu in enumerate(gpus) if gpu is own) for own in model.served.gpus]
-    renamed = {key: _renamed(value, places) for key, value in launch.items()}
+    renamed = {key: _renamed(key, value, places) for key, value in launch.items()}
     lines = option_lines(with_options(renamed, model.options, model=model.served.path, fit="off"), table)
     return "".join([f"\n[{model.name}]\n", *(_line(words) for words in lines), "load-on-startup = true\n"])
 
 
-def _renamed(value: t.Any, places: t.Sequence[int]) -> t.Any:
-    """Return a value of a launch with its devices named as all models' devices are counted."""
-    if isinstance(value, list):
-        return [_renamed(each, places) for each in value]
-    if not isinstance(value, str):
+def _renamed(option: str, value: t.Any, places: t.Sequence[int]) -> t.Any:
+    """Return an option's value with its devices named as all models' devices are counted."""
+    if value is None or option not in (*_OF_DEVICES, *_OF_PATTERNS):
         return value
-    return _DEVICE.sub(lambda found: f"{found[1]}{places[int(found[2])]}", value)
+    if isinstance(value, list):
+        return [_renamed(option, each, places) for each in value]
+    pattern, equals, device = value.rpartition("=") if option in _OF_PATTERNS else ("", "", value)
+    found = _DEVICE.fullmatch(device)
+    if found is None:
+        return value
+    if int(found[2]) >= len(places):
+        raise ContractError(f"models: '{option}' of a plan names a device that the plan does not use; plan anew")
+    return f"{pattern}{equals}{found[1]}{places[int(found[2])]}"
 
 
 def _line(words: Words) -> str:

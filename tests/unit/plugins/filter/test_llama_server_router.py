@@ -71,6 +71,27 @@ def test_each_model_is_a_section_with_its_own_gpu():
     assert "CUDA_VISIBLE_DEVICES=GPU-0,GPU-1" in answer["environment"]
 
 
+def test_only_what_names_a_device_is_counted_anew():
+    """The second plan's CUDA0 is the router's CUDA1, or the first's: one of them is renamed in each option."""
+    changes = {
+        "mmproj": "/srv/CUDA0/mm.gguf",
+        "mmproj_device": "CUDA0",
+        "override_tensor": ["CUDA0.weight=CUDA0", "b=CPU"],
+    }
+    changed = [plan | {"launch": plan["launch"] | changes} for plan in plans()]
+    models = [
+        {"name": name, "plan": plan, "model": "/srv/CUDA0/m.gguf"}
+        for name, plan in zip(("chat", "code"), changed, strict=True)
+    ]
+    sections = preset(router(models))
+    for name, plan in zip(("chat", "code"), changed, strict=True):
+        device = f"CUDA{plan['memory']['devices'][0]['index']}"
+        assert sections[name]["mmproj"] == "/srv/CUDA0/mm.gguf"
+        assert sections[name]["model"] == "/srv/CUDA0/m.gguf"
+        assert sections[name]["mmproj-device"] == device
+        assert sections[name]["override-tensor"] == f"CUDA0.weight={device},b=CPU"
+
+
 def test_the_router_has_the_address_and_the_models_the_rest():
     command = router(arguments="options={'metrics': true}, credentials={'api_key_file': '/etc/keys'}")["command"]
     assert sorted(command) == [
