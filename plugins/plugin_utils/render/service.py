@@ -56,7 +56,7 @@ def llama_server_service(
     version: str | None = None,
     help: str | None = None,
     options: dict[str, t.Any] | None = None,
-    environment: dict[str, t.Any] | None = None,
+    environment: t.Any = None,
     clients: list[t.Any] | None = None,
     mounts: t.Any = None,
     credentials: t.Any = None,

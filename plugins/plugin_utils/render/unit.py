@@ -20,7 +20,17 @@ from .backends import BACKENDS
 # A model is loaded at the rate of its disk, a network's or a hard disk's at worst; the rest is for making contexts.
 _SLOWEST_BYTES_PER_SECOND = 50_000_000
 _START_SECONDS = 120
-_SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|(^|_)KEYS?($|_)", re.IGNORECASE)
+# Names that end a word with what is always a secret, or the whole name with what mostly is
+_SECRET = re.compile(
+    r"(?:TOKEN|SECRETS?|PASSWORDS?|PASSWD|PASSPHRASE|CREDENTIALS?|API_?KEYS?|AUTHORIZATION)(?:$|[_\d])"
+    r"|(?:^|_)(?:KEYS?|PASS|AUTH|PAT)_?\d*$"
+    r"|_PWD$",
+    re.IGNORECASE,
+)
+# As in https://user:password@host, also without the scheme, as a proxy may be written
+_USER_IN_URL = re.compile(r"://[^/?#\s]*@|^[^/?#\s:@]+:[^/?#\s]*@")
+# Variables that would undo what a plan decides, beside those that choose the devices
+_DECIDED = {"MTMD_BACKEND_DEVICE": "where the projector is"}
 
 
 class Served(t.NamedTuple):
@@ -90,10 +100,12 @@ def environment(backend: str, gpus: t.Sequence[Gpu], more: t.Any) -> dict[str, s
         raise ContractError("environment: give a mapping of names to values, such as {GGML_CUDA_P2P: 1}")
     variables = dict(text.split("=", 1) for text in BACKENDS[backend].selection(gpus))
     for name, value in sorted((more or {}).items(), key=str):
-        if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", str(name)):
+        if not isinstance(name, str) or not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name):
             raise ContractError("environment: names are letters, digits and underscores, and begin with no digit")
         if name in variables:
             raise ContractError(f"environment: {name} is decided by the plan, which binds the instance to its GPUs")
+        if name in _DECIDED:
+            raise ContractError(f"environment: {name} is not for the unit: the plan decides {_DECIDED[name]}")
         if name.startswith("LLAMA_ARG_"):
             raise ContractError(f"environment: {name} is an option of llama-server; give it with the options")
         if _SECRET.search(name):
@@ -103,6 +115,11 @@ def environment(backend: str, gpus: t.Sequence[Gpu], more: t.Any) -> dict[str, s
             )
         if not isinstance(value, (str, int, float)) or isinstance(value, bool):
             raise ContractError(f"environment: {name} must be text or a number")
+        if _USER_IN_URL.search(str(value)):
+            raise ContractError(
+                f"environment: {name} has a user in its address, and whoever is on the host can read a unit; give an"
+                " address that needs no password"
+            )
         variables[name] = str(value)
     return variables
 

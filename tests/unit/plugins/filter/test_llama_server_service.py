@@ -115,6 +115,46 @@ def test_more_environment_stays_in_its_place():
     assert answer["environment"][2:] == ["A=1", '"B=x\\" %%n\\nUser=root"']
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "HF_TOKEN",
+        "LLAMA_API_KEY",
+        "OPENAI_APIKEY",
+        "AWS_SECRET_ACCESS_KEY",
+        "SSH_PASSPHRASE",
+        "DB_PASSWORD",
+        "DB_PASSWORD_2",
+        "DB_PWD",
+        "HF_PASS",
+        "BASIC_AUTH",
+        "SIGNING_KEY",
+        "dbPassword",
+    ],
+)
+def test_no_secret_is_in_the_environment(name):
+    with pytest.raises(AnsibleError, match=f"environment: {name} looks like a secret") as refused:
+        service("environment=more", more={name: "hunter2"})
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize("value", ["https://me:hunter2@host/x", "http://hunter2@host", "me:hunter2@proxy:3128"])
+def test_no_address_in_the_environment_has_a_password(value):
+    with pytest.raises(AnsibleError, match="environment: HTTPS_PROXY has a user in its address") as refused:
+        service("environment=more", more={"HTTPS_PROXY": value})
+    assert "hunter2" not in str(refused.value)
+
+
+def test_what_only_resembles_a_secret_stays():
+    more = {
+        "GGML_CUDA_KEY_CACHE": "1",
+        "HTTPS_PROXY": "http://proxy:3128/a@b",
+        "MAX_TOKENS": 1,
+        "TOKENIZERS_PARALLELISM": "false",
+    }
+    assert service("environment=more", more=more)["environment"][2:] == [f"{n}={v}" for n, v in more.items()]
+
+
 def test_secrets_are_handed_on_as_credentials():
     answer = service("credentials={'api_key_file': '/etc/keys', 'ssl_key_file': '/etc/ssl/100%.pem'}")
     assert answer["credentials"] == ["api_key_file:/etc/keys", '"ssl_key_file:/etc/ssl/100%%.pem"']
@@ -151,6 +191,9 @@ def test_a_container_sees_the_model_its_gpus_and_nothing_else():
         ("options={'no_mmap': true}", {}, "not in llama.cpp 0.7.0 any more"),
         ("environment={'CUDA_VISIBLE_DEVICES': '1'}", {}, "environment: CUDA_VISIBLE_DEVICES is decided by the plan"),
         ("environment={'A B': '1'}", {}, "environment: names are letters"),
+        ("environment={true: '1'}", {}, "environment: names are letters"),
+        ("environment={none: '1'}", {}, "environment: names are letters"),
+        ("environment={'MTMD_BACKEND_DEVICE': 'CPU'}", {}, "MTMD_BACKEND_DEVICE is not for the unit: the plan decides"),
         ("environment={'LLAMA_ARG_N_CPU_MOE': 4}", {}, "environment: LLAMA_ARG_N_CPU_MOE is an option of llama-server"),
         ("environment={'LLAMA_API_KEY': 'sk'}", {}, "environment: LLAMA_API_KEY looks like a secret"),
         ("environment={'hf_token': 'hf'}", {}, "environment: hf_token looks like a secret"),
