@@ -67,9 +67,18 @@ def parts(
 
 
 def folders(model: Served) -> list[str]:
-    """Return the folders that a model is read from, with that of its projector."""
+    """Return the folders that a model is read from, with that of its projector.
+
+    :raises ContractError: for a projector whose folder is not known.
+    """
     launch = model.plan.launch
-    paths = [model.path, *([launch.mmproj] if launch and launch.mmproj else [])]
+    paths = [model.path]
+    if launch and launch.mmproj:
+        if not launch.mmproj.startswith("/"):
+            raise ContractError(
+                "plan: mmproj of its launch must be an absolute path; give gguf_info one, and plan anew"
+            )
+        paths.append(launch.mmproj)
     return list(dict.fromkeys(map(posixpath.dirname, paths)))
 
 

@@ -87,6 +87,13 @@ def test_the_unit_names_it_and_sees_its_folder():
     ]
 
 
+def test_its_path_must_say_which_folder():
+    header = PROJECTOR | {"files": [{"path": "clip.gguf", "size_bytes": 1}]}
+    planned = plan(", mmproj=projector", header)
+    with pytest.raises(AnsibleError, match="plan: mmproj of its launch must be an absolute path"):
+        service(planned, "")
+
+
 def test_the_engine_is_not_asked_about_it():
     call = "host=host, model='/srv/m.gguf'"
     planned = plan(", mmproj=projector")
