@@ -18,6 +18,9 @@ GIB = 1 << 30
 Capability = t.Literal["code", "multilingual", "thinking", "tool-calls", "vision"]
 # When to look for what would help: never, for a plan that does not fit, or always.
 Advice = t.Literal["never", "unfit", "always"]
+# What the pattern of a name allows, and what TCP does.
+NAME_LENGTH = 64
+LAST_PORT = 65535
 Name = t.Annotated[str, Field(pattern=r"^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$")]
 
 
@@ -138,7 +141,7 @@ class FitRequest(Demand):
 
     objective: t.Literal["speed", "context", "quality"] = "speed"
     name: Name | None = None
-    port: int | None = Field(default=None, ge=1, le=65535)
+    port: int | None = Field(default=None, ge=1, le=LAST_PORT)
     replan: bool = False
     advice: Advice = "unfit"
 
@@ -164,6 +167,21 @@ class ModelWish(FitRequest):
     replicas: int = Field(default=1, ge=1, le=16)
     source: dict[str, t.Any] | None = None
     server: dict[str, t.Any] | None = None
+
+    @model_validator(mode="after")
+    def _counted(self) -> ModelWish:
+        if self.port is not None and self.port + self.replicas - 1 > LAST_PORT:
+            raise ValueError(
+                f"the last of {self.replicas} replicas would have a port above {LAST_PORT};"
+                f" begin at {LAST_PORT + 1 - self.replicas} at most"
+            )
+        number = f"-{self.replicas}"
+        if self.replicas > 1 and len(self.name) + len(number) > NAME_LENGTH:
+            raise ValueError(
+                f"a name has at most {NAME_LENGTH} characters, with the number of its replica;"
+                f" take at most {NAME_LENGTH - len(number)}"
+            )
+        return self
 
     @property
     def kind(self) -> str:

@@ -32,6 +32,16 @@ RAM = {"total_bytes": 1}
             {"model": "m", "context": {"wanted": 4096, "minimum": 8192}},
             "it.context: wanted (4096) is less than minimum (8192); swap them",
         ),
+        (
+            ModelWish,
+            {"model": "m", "name": "n", "port": 65535, "replicas": 2},
+            "it: the last of 2 replicas would have a port above 65535; begin at 65534 at most",
+        ),
+        (
+            ModelWish,
+            {"model": "m", "name": "n" * 62, "replicas": 10},
+            "it: a name has at most 64 characters, with the number of its replica; take at most 61",
+        ),
     ],
 )
 def test_the_sentence_names_the_key_and_what_would_be_right(contract, value, text):
@@ -69,3 +79,9 @@ def test_a_number_is_the_wanted_context():
         "wanted": 2048,
         "minimum": 2048,
     }
+
+
+@pytest.mark.parametrize("wish", [{"name": "n" * 64, "port": 65535}, {"name": "n" * 61, "port": 65520, "replicas": 16}])
+def test_every_replica_keeps_to_the_contract(wish):
+    for one in ModelWish.read({"model": "m", **wish}, "it").each():
+        assert ModelWish.read(one.plain(), "it") == one
