@@ -73,8 +73,10 @@ options:
         type: int
   mmproj:
     description:
-      - Projector that is served with the model, for images or sound, as M(prositronic.infra.gguf_info) returns its header in
-        RV(prositronic.infra.gguf_info#module:gguf). It is counted, on the first GPU of the plan, and is part of its launch.
+      - Projector that is served with the model, for images, as M(prositronic.infra.gguf_info) returns its header in
+        RV(prositronic.infra.gguf_info#module:gguf). It is counted with the largest image that it takes, on the first GPU of the
+        plan, and is part of its launch. Buffers for sound are not counted, and a projector without images is refused.
+      - It is made for one model, so that several models or a capability cannot be given with it.
     type: dict
   engine:
     description: Version of llama.cpp to plan for. Default is the newest that the collection knows.

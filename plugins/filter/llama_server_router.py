@@ -54,7 +54,8 @@ options:
     description: Options of llama-server for all models, in the form of a launch.
     type: dict
   environment:
-    description: More variables of the environment. Options (C(LLAMA_ARG_*)) and secrets, which all can read, are refused.
+    description: More variables of the environment. Options (C(LLAMA_ARG_*)), what moves a projector, and secrets, which all can
+      read, also as a part of an address, are refused.
     type: dict
   clients:
     description: Networks that may reach the port. Default is the host alone, if it listens on the loopback, else everybody.

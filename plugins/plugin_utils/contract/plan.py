@@ -80,7 +80,7 @@ class PlanMemory(Contract):
 
 
 class Requirements(Contract):
-    """What a machine must bring for this placement: RAM for what is held there, and disk for the files."""
+    """What a machine must bring for this placement: RAM for what is held there, and disk for all files that are loaded."""
 
     minimum_ram_bytes: int
     disk_bytes: int

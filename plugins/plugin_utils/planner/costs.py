@@ -65,6 +65,11 @@ class Costs:
         """Return the bytes of all tensors, as in the files."""
         return sum(tensor_bytes(tensor.type, tensor.shape) for tensor in self.model.tensors)
 
+    @property
+    def beside_bytes(self) -> int:
+        """Return the bytes of the files that are loaded with the model."""
+        return sum(file.size_bytes for file in self.beside.projector.files) if self.beside.projector else 0
+
     @functools.cached_property
     def parameters(self) -> int:
         """Return the number of values of all tensors."""

@@ -66,7 +66,7 @@ def tell(
         requirements=Requirements(
             minimum_ram_bytes=(found.ram_bytes_at_most if found else costs.model_bytes)
             + wish.reserve.ram(place.host.memory.total_bytes),
-            disk_bytes=sum(file.size_bytes for file in model.files) or costs.model_bytes,
+            disk_bytes=(sum(file.size_bytes for file in model.files) or costs.model_bytes) + costs.beside_bytes,
         ),
         speed=candidate.speed,
         ladder=ladder(candidate, wish) if with_ladder else [],
@@ -182,7 +182,7 @@ def _warnings(place: Machine, candidate: Candidate, wish: FitRequest) -> list[st
             f"{candidate.model.quant} loses much: a divergence of {quant['kld']:.2g} was measured on an 8 B model;"
             " models with hundreds of experts lose less"
         )
-    needed = candidate.costs.model_bytes
+    needed = candidate.costs.model_bytes + candidate.costs.beside_bytes
     if place.disk_bytes is not None and place.disk_bytes < needed:
         warnings.append(f"disk: the files take {gib(needed)} GiB, {gib(place.disk_bytes)} GiB are free")
     if any(device.gpu.basis == "assumed" for device in place.devices):

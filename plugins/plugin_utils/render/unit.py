@@ -62,7 +62,7 @@ def parts(
         "locks_memory": any("mlock" in (launch.load_mode or "") for model in models if (launch := model.plan.launch)),
         "memory_low_bytes": sum(model.plan.memory.host.total_bytes for model in models if model.plan.memory),
         "start_timeout_seconds": _START_SECONDS
-        + sum(model.plan.model.bytes for model in models) // _SLOWEST_BYTES_PER_SECOND,
+        + sum(model.plan.requirements.disk_bytes for model in models) // _SLOWEST_BYTES_PER_SECOND,
     }
 
 

@@ -94,6 +94,15 @@ def test_its_path_must_say_which_folder():
         service(planned, "")
 
 
+def test_its_file_is_kept_and_loaded_too():
+    large = PROJECTOR | {"files": [{"path": "/srv/clip.gguf", "size_bytes": 5 * GIB}]}
+    bare, planned = plan(), plan(", mmproj=projector", large)
+    assert planned["requirements"]["disk_bytes"] == bare["requirements"]["disk_bytes"] + 5 * GIB
+    # From a disk of 50 MB/s, with what the planned model itself leaves of a second.
+    longer = service(planned, "")["start_timeout_seconds"] - service(bare, "")["start_timeout_seconds"]
+    assert longer in (5 * GIB // 50_000_000, 5 * GIB // 50_000_000 + 1)
+
+
 def test_the_engine_is_not_asked_about_it():
     call = "host=host, model='/srv/m.gguf'"
     planned = plan(", mmproj=projector")
