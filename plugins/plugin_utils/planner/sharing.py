@@ -165,7 +165,7 @@ class _Sharing:
 
     def _with(self, placed: Placed, number: int, run: tuple[int, int]) -> Placed:
         share = self._share(number, *run)
-        standing = tuple(a + b for a, b in zip(placed[0], share.standing, strict=True))
+        standing = tuple(a + b for a, b in zip(placed[0], _in_company(share.standing), strict=True))
         return standing, placed[1] + share.ram_bytes, (*placed[2], (number, run))
 
     def _share(self, number: int, start: int, stop: int) -> Share:
@@ -182,6 +182,14 @@ class _Sharing:
 
 
 State = tuple[int, frozenset[int]]
+
+
+def _in_company(standing: Standing) -> tuple[float, ...]:
+    """Return a standing with the placement before what is short of the wish, as one model alone is placed.
+
+    Else a GPU that cannot give the whole context would be given to none.
+    """
+    return (standing.unfit, standing.place, standing.short, *standing[3:])
 
 
 def _keep(states: dict[State, list[Placed]], state: State, new: list[Placed]) -> None:

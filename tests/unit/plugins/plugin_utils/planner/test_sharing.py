@@ -40,6 +40,15 @@ def test_the_large_model_gets_the_gpus_that_the_small_one_can_do_without():
     assert answer["unplaced"] == []
 
 
+def test_a_gpu_that_cannot_give_the_whole_context_is_not_left_idle():
+    """As one model alone is placed: on the GPU with less context rather than in RAM with all of it."""
+    wish = {"model": "gemma-3-27b-it", "quant": "Q4_K_M", "context": 131072}
+    alone = answers.model_fit(_host("L4"), **wish)
+    assert alone["placement"] == "gpu" and alone["memory"]["n_ctx_seq"] < 131072
+    answer = answers.model_fit(_host("L4"), models=[{"name": "a", **wish}, {"name": "b", "port": 8081, **wish}])
+    assert sorted(plan["placement"] for plan in answer["plans"]) == ["gpu", "host"]
+
+
 def test_replicas_have_a_gpu_a_name_and_a_port_each():
     answer = answers.model_fit(
         _host(*["RTX-4090"] * 4), models=[{"name": "chat", "port": 8080, "replicas": 4, **SMALL}]
