@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from ..contract.base import ContractError
 from ..contract.host import InferenceHost
 from ..contract.plan import Plan
 from ..contract.request import ModelWish
@@ -61,8 +62,18 @@ def _planned(host: InferenceHost, asked: list[ModelWish], share: bool, plans: li
         if share:
             found = share_out(host, asked)
         else:
-            found = [choose(machine(host, wish.reserve, replaces=wish.name), wish) for wish in asked]
+            found = [_chosen(host, wish) for wish in asked]
     except BackendError as refused:
         return str(refused)
     plans += found
     return list(range(len(plans) - len(found), len(plans)))
+
+
+def _chosen(host: InferenceHost, wish: ModelWish) -> Plan:
+    """Return the plan of one model; what is wrong with a wish is said with its name, which its model and quant may not tell."""
+    try:
+        return choose(machine(host, wish.reserve, replaces=wish.name), wish)
+    except BackendError:
+        raise
+    except ValueError as error:
+        raise ContractError(f"{wish.name}: {error}") from error
