@@ -94,6 +94,7 @@ def test_a_rollout_stops_at_the_first_host_that_fails(play, hosts, models):
         ({"name": "chat"}, "Each entry of inference_models needs a model of the catalog or a source"),
         ({"name": "chat", "model": "qwen3-8b"}, "model 'qwen3-8b': say what it is quantised to, such as quant='Q4_K_M'"),
         ({"contxt": 512}, "contxt"),
+        ({"mmproj": "/srv/none.gguf"}, "/srv/none.gguf cannot be read"),
         ({"server": {"option": {}}}, "server has option, and may have address, clients, environment, firewall, groups"),
     ],
 )
@@ -103,6 +104,20 @@ def test_mistakes_are_said_in_a_sentence(play, hosts, models, entry, sentence):
     assert not failed.passed
     assert sentence in failed.output
     assert Instance(hosts[0]).health == 200
+
+
+@pytest.mark.parametrize(
+    ("other", "sentence"),
+    [
+        ({"name": "chat-1"}, "The names in inference_models are chat-1, chat-2, chat-1"),
+        ({"port": 8081}, "each of several a port of its own; replicas count theirs up"),
+    ],
+)
+def test_mistakes_of_replicas_and_others_are_said_before_anything_is_done(play, models, other, sentence):
+    failed = play([{**models[0], "replicas": 2}, {**models[1], **other}], must_pass=False)
+    assert not failed.passed
+    assert sentence in failed.output
+    assert failed.changed_tasks == []
 
 
 def test_a_key_of_no_model_is_a_mistake_and_not_a_model_without_a_key(play, hosts, models):
