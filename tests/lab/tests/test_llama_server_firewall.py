@@ -40,10 +40,14 @@ def host(module_lab):
 
 
 @pytest.mark.parametrize("firewall", ["ufw", "firewalld"])
-def test_a_port_is_opened_and_closed(module_lab, host, firewall):
-    def run(state, port, clients):
+def test_ports_are_opened_and_closed(module_lab, host, firewall):
+    def run(name, state, port, clients):
+        """Return how many rules were made or taken away."""
         variables = {"llama_server_firewall": firewall, "llama_server_state": state, "llama_server_port": port}
-        return module_lab.play(PLAY, variables={**variables, "llama_server_clients": clients})
+        play = module_lab.play(
+            PLAY, variables={**variables, "llama_server_name": name, "llama_server_clients": clients}
+        )
+        return len([task for task in play.changed_tasks if "Let clients through" in task])
 
     def rules():
         return host.run(SHOW[firewall], must_pass=False).stdout.splitlines()
@@ -51,12 +55,18 @@ def test_a_port_is_opened_and_closed(module_lab, host, firewall):
     host.run(
         {"ufw": "ufw allow 22/tcp", "firewalld": f"firewall-cmd --add-rich-rule='{RULES['firewalld'][0]}'"}[firewall]
     )
-    assert run("present", 8080, ["10.0.0.0/8"]).changed == 1
-    assert run("present", 8081, []).changed == 1
+    assert run("one", "present", 8080, ["10.0.0.0/8"]) == 1
+    assert run("two", "present", 8081, []) == 1
     assert sorted(rules()) == sorted(RULES[firewall])
-    assert run("present", 8080, ["10.0.0.0/8"]).changed == 0
-    assert run("present", 8081, []).changed == 0
-    assert run("absent", 8080, ["10.0.0.0/8"]).changed == 1
-    assert run("absent", 8081, []).changed == 1
+    assert run("one", "present", 8080, ["10.0.0.0/8"]) == 0
+    assert run("two", "present", 8081, []) == 0
+    # What the first leaves behind is closed; what it had is the second's now, and stays when the first goes
+    assert run("one", "present", 8082, []) >= 2
+    assert run("two", "present", 8080, ["10.0.0.0/8"]) >= 2
+    assert run("one", "present", 8080, ["10.0.0.0/8"]) >= 1
+    assert sorted(rules()) == sorted(RULES[firewall][:2])
+    assert run("one", "absent", 8080, ["10.0.0.0/8"]) == 0
+    assert sorted(rules()) == sorted(RULES[firewall][:2])
+    assert run("two", "absent", 8080, ["10.0.0.0/8"]) == 1
     assert rules() == RULES[firewall][:1]
-    assert run("absent", 8081, []).changed == 0
+    assert run("two", "absent", 8080, ["10.0.0.0/8"]) == 0
