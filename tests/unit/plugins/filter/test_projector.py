@@ -28,7 +28,7 @@ HOST = {
 }
 
 
-def plan(arguments="", projector=PROJECTOR, context=8192, quant="Q4_K_M"):
+def plan(arguments="", projector=None, context=8192, quant="Q4_K_M"):
     call = f"model='gemma-3-27b-it', quant='{quant}', context={context}, name='eyes'{arguments}"
     return render(f"host | prositronic.infra.model_fit({call})", host=HOST, projector=projector or PROJECTOR)
 
