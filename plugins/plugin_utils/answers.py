@@ -91,15 +91,17 @@ def fleet_fit(hosts: dict[str, t.Any], models: t.Any = None, together: bool = Fa
     :param together: whether the models shall run at once on each host.
     """
     wishes = _wishes(models)
+    missing = sorted(name for name, host in hosts.items() if not host)
     known, refused = {}, {}
     for name, host in hosts.items():
+        if not host:
+            continue
         try:
-            known.update({name: InferenceHost.read(host, "inference_host")} if host else {})
+            known[name] = InferenceHost.read(host, "inference_host")
         except ContractError as error:
             refused[name] = str(error)  # the others shall have their plans
     answer = fleet.fit_all(known, wishes, together)
     answer.refused.update(refused)
-    missing = sorted(set(hosts) - set(known) - set(refused))
     return {
         "plans": [plan.plain() for plan in answer.plans],
         "hosts": answer.hosts,

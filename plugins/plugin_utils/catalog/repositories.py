@@ -31,10 +31,11 @@ def require_repository(model: str, quant: str) -> tuple[str, bool]:
     except access.CatalogError:
         rows, origin = [], ""
     publisher = origin.partition("/")[0].lower()
+    core = _core(origin, publisher)
     quants: dict[str, set[str]] = collections.defaultdict(set)
     for row in rows:
         name = row["repository"]
-        if row["kind"] == "file" and _REPOSITORY.fullmatch(name) and _core(name, publisher) == _core(origin, publisher):
+        if row["kind"] == "file" and _REPOSITORY.fullmatch(name) and _core(name, publisher) == core:
             quants[name].add(row["quant"].upper())
     having = [name for name in quants if quant.upper() in quants[name]]
     best = max(
